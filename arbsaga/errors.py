@@ -10,6 +10,10 @@ ArbsagaError
 │   ├── MarketClosed     the market does not take orders
 │   └── BadMessage       a malformed, unknown or oversized message
 ├── LedgerError          the ledger cannot be read or written
+├── ExchangeError        the simulated exchange says no
+│   ├── Rejected         an order is not accepted (HTTP status, the venue's text, sometimes a code)
+│   ├── NotCanceled      an order cannot be canceled (the venue's reason)
+│   └── UnknownToken     no market of the exchange has this token id
 └── Interrupted          the saga's one form of cancellation (abort or shutdown), in every runtime
 """
 
@@ -52,6 +56,30 @@ class BadMessage(VenueError):
 
 class LedgerError(ArbsagaError):
     """The ledger cannot be read or written."""
+
+
+class ExchangeError(ArbsagaError):
+    """The simulated exchange says no."""
+
+
+class Rejected(ExchangeError):
+    """An order is not accepted: HTTP `status`, the venue's `text`, and its `code` where it sends one."""
+
+    def __init__(self, status: int, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.status, self.text, self.code = status, text, code
+
+
+class NotCanceled(ExchangeError):
+    """An order cannot be canceled: `reason` is the venue's text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownToken(ExchangeError):
+    """No market of the simulated exchange has this token id."""
 
 
 class Interrupted(ArbsagaError):

@@ -1,0 +1,5 @@
+"""The truth journal: one JSON object per line, written before the exchange answers."""
+
+
+class Journal:
+    """Appends batches of records to the truth journal."""
