@@ -33,7 +33,7 @@ class EventListing:
 
 @dataclass(frozen=True, slots=True)
 class Funds:
-    """What can be spent: `cash` USD not reserved by open orders; `short` says what allowance is missing, or is empty."""
+    """What can be spent: `cash` USD not reserved by open orders; `short` names a missing allowance, or is empty."""
 
     cash: Usd
     short: str = ""
