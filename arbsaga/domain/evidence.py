@@ -60,10 +60,8 @@ def _merge_fills(known: tuple[Fill, ...], said: Iterable[Fill]) -> tuple[Fill, .
 
 
 def news(before: OrderView, after: OrderView) -> bool:
-    """Whether `after` shows something about the order that `before` did not."""
-    return (before.state, before.fills, before.matched, before.denied_ms) != (
-        after.state,
-        after.fills,
-        after.matched,
-        after.denied_ms,
-    )
+    """Whether `after` shows something about the order that `before` did not.
+
+    One more "not found" is no news: it only counts after the quiet time, when the caller looks again.
+    """
+    return (before.state, before.fills, before.matched) != (after.state, after.fills, after.matched)

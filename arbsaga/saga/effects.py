@@ -15,7 +15,6 @@ from arbsaga.saga.messages import (
     DepthReport,
     Market,
     Page,
-    Phase,
     PlaceLegs,
     PollFills,
     ReadBooks,
@@ -50,7 +49,7 @@ class Effects(Protocol):
     def abort_reason(self) -> str:
         """Empty, or why a person (or a UI cancel) wants this trade ended."""
 
-    def show(self, phase: Phase, record: TradeRecord) -> None:
+    def show(self, record: TradeRecord) -> None:
         """Publish where the trade stands: search attribute, status query, live view. Costs no hop."""
 
     async def validate_depth(self, ask: ValidateDepth) -> DepthReport:

@@ -42,6 +42,7 @@ class Patience:
     """How long the story waits for what; all in ms, all settings.
 
     `entry`: an entry order's life before the rest is cancelled (the user's 5 s order watch).
+    `poll`: pause between looks at an order that should be gone (the user's 100 ms).
     `undo`: the life of one reducing order. `send_by`: after a decision no byte is sent later than this.
     `prove`: quiet time after `send_by` + HTTP timeout before "it never existed" may be concluded.
     `http`: the limit around a post. `settle`: SETTLING longer than this becomes HELD.
@@ -50,6 +51,7 @@ class Patience:
     """
 
     entry: int = 5_000
+    poll: int = 100
     undo: int = 2_000
     send_by: int = 1_000
     http: int = 2_000
@@ -143,13 +145,15 @@ class PollFills:
     """Watch these orders until one of them shows something new, or until `until_ms`.
 
     `known` is what the story has already seen. With `prove`, every source (by id, trades, stream)
-    is asked at least once, and an order may come back ABSENT when that is proved.
+    is asked at least once. With `settled`, news that decide nothing are left out: the answer comes
+    when every fill is final or one has FAILED.
     """
 
     trade_id: str
     known: tuple[OrderView, ...]
     until_ms: int
     prove: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,10 @@ class ReadBooks:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What undoing decides on: books by token, and the settled shares that can be sold now."""
+    """What undoing decides on: the books, and the settled shares that can be sold now.
+
+    A token whose book could not be read is left out.
+    """
 
     trade_id: str
     books: tuple[Book, ...]

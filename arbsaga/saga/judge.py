@@ -1,0 +1,250 @@
+"""The judge: every branching decision of a trade, as pure functions of what is known.
+
+`next_step` reads like the policy in `docs/outcomes.md`; the story only carries steps out.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from arbsaga.domain.money import Size
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
+from arbsaga.saga.messages import DepthReport, Page, Phase, TradePlan
+from arbsaga.saga.trade import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Wait for news of these orders until `until_ms`."""
+
+    orders: tuple[OrderView, ...]
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Cancel these orders by id and look until it is proved what became of them."""
+
+    orders: tuple[OrderView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Ask every source about these orders until `until_ms`: their fate, or their fills, are not all seen."""
+
+    orders: tuple[OrderView, ...]
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Wait until every fill is final, until `until_ms` at the latest. The legs are equal."""
+
+    orders: tuple[OrderView, ...]
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unwind:
+    """The legs are not equal: complete, exit or hedge, one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The trade is over."""
+
+    phase: Phase
+    reason: str
+
+
+Step = Watch | Withdraw | Prove | Settle | Unwind | End
+
+
+def refuse_entry(plan: TradePlan, report: DepthReport, now_ms: int, abort: str) -> str:
+    """Why no order may be sent, or empty. Nothing rests on an unknown: no order exists yet."""
+    send_by = plan.decided_ms + plan.patience.send_by
+    if report.refusal:
+        return report.refusal
+    if abort:
+        return f"aborted before any order: {abort}"
+    if now_ms >= send_by:
+        return f"too late: decided {now_ms - plan.decided_ms} ms ago, the limit is {plan.patience.send_by} ms"
+    if send_by > plan.lease_expires_ms:
+        return "the capital's lease expires before the orders would be sent"
+    return ""
+
+
+def entry_orders(plan: TradePlan) -> tuple[OrderTerms, ...]:
+    """The first order of each leg: share-targeted, marketable GTC at the limit.
+
+    A FOK or FAK buy fixes dollars, so that price improvement would leave the legs unequal
+    (docs.polymarket.com, order fill rules); a GTC buy gets exactly its shares. All are stamped with the
+    decision's time: the same plan is the same orders, whoever sends them.
+    """
+    return tuple(
+        OrderTerms(
+            trade_id=plan.trade_id,
+            leg=index,
+            attempt=1,
+            purpose=Purpose.ENTER,
+            instrument=leg.instrument,
+            side=leg.side,
+            size=planned.size,
+            limit=planned.limit,
+            time_in_force=TimeInForce.GTC,
+            created_ms=plan.decided_ms,
+            send_by_ms=plan.decided_ms + plan.patience.send_by,
+        )
+        for index, (leg, planned) in enumerate(zip(plan.basket.legs, plan.legs, strict=True))
+    )
+
+
+def next_step(trade: Trade, now_ms: int, abort: str) -> Step:
+    """What to do now. Total: every trade that has placed its entries gets an answer.
+
+    Call it on a trade from which `conclude` has drawn what is proved by now.
+    """
+    if reason := overdue(trade, now_ms):
+        return End(Phase.HELD, reason)
+    if trade.open:
+        return _attend(trade, now_ms, abort)
+    if trade.unexplained:
+        return Prove(trade.unexplained, now_ms + trade.plan.patience.undo)
+    if not balanced(trade):
+        return _unwind(trade)
+    if trade.unsettled:
+        return Settle(trade.unsettled, settle_by(trade))
+    return _ended(trade, abort)
+
+
+def _attend(trade: Trade, now_ms: int, abort: str) -> Step:
+    """Wait while every entry can still work out; otherwise cancel what rests, then prove what is unknown."""
+    unknown = tuple(view for view in trade.open if view.state is OrderState.UNKNOWN)
+    resting = [view for view in trade.open if view.state is not OrderState.UNKNOWN]
+    if not resting:
+        return Prove(unknown, _next_decision(trade, unknown, now_ms))
+    until = min(deadline(trade, view) for view in resting)
+    patient = not unknown and not abort and not shortfall(trade) and now_ms < until
+    return Watch(trade.open + trade.unexplained, until) if patient else Withdraw(trade.open)
+
+
+def _next_decision(trade: Trade, unknown: tuple[OrderView, ...], now_ms: int) -> int:
+    """When (ms) silence about these orders first decides something: a page, or that they never were."""
+    moments = [] if trade.paged else [view.terms.created_ms + trade.plan.patience.one_sided for view in unknown]
+    moments += [quiet_after(trade, view) + trade.plan.patience.poll for view in unknown]
+    return min((moment for moment in moments if moment > now_ms), default=now_ms + trade.plan.patience.undo)
+
+
+def _unwind(trade: Trade) -> Step:
+    rounds = trade.undo_orders + trade.fruitless
+    if rounds >= trade.plan.undo.rounds * len(trade.legs):
+        return End(Phase.HELD, f"the legs could not be made equal in {rounds} tries")
+    return Unwind()
+
+
+def _ended(trade: Trade, abort: str) -> End:
+    if trade.hedged > 0:
+        return End(Phase.COMMITTED, f"{trade.hedged:f} units, every fill confirmed")
+    refusals = "; ".join(dict.fromkeys(view.reason for view in trade.orders if view.reason))
+    return End(Phase.FLAT, abort or refusals or "no leg filled in time")
+
+
+def conclude(trade: Trade, now_ms: int) -> Trade:
+    """The trade with UNKNOWN orders turned ABSENT where that is proved.
+
+    Only after `send_by` + the HTTP limit + a quiet time, with negative answers everywhere and a
+    cancel by id: a timeout is not "not filled" (py-clob-client #273).
+    """
+    proved = (
+        replace(view, state=OrderState.ABSENT, reason=view.reason or "never reached the venue")
+        for view in trade.orders
+        if view.state is OrderState.UNKNOWN and view.denied_ms >= quiet_after(trade, view)
+    )
+    return trade.with_orders(proved)
+
+
+def quiet_after(trade: Trade, view: OrderView) -> int:
+    """From when on (ms) a "not found" everywhere proves that the order never existed."""
+    patience = trade.plan.patience
+    return view.terms.send_by_ms + patience.http + patience.prove
+
+
+def deadline(trade: Trade, view: OrderView) -> int:
+    """Until when (ms) an order may stay at the venue."""
+    patience = trade.plan.patience
+    life = patience.entry if view.terms.purpose is Purpose.ENTER else patience.undo
+    return view.terms.created_ms + life
+
+
+def shortfall(trade: Trade) -> bool:
+    """Whether an entry is over with less than planned: then its siblings must not get more."""
+    return any(
+        view.state.final and view.known < view.terms.size
+        for view in trade.orders
+        if view.terms.purpose is Purpose.ENTER
+    )
+
+
+def balanced(trade: Trade) -> bool:
+    """Whether the legs are equal, but for residue. Every order must be final and explained."""
+    return all(is_residue(trade, leg, trade.surplus(leg)) for leg in range(len(trade.legs)))
+
+
+def is_residue(trade: Trade, leg: int, surplus: Size) -> bool:
+    """Whether this surplus is nothing, or too small for any order and cheap enough to leave."""
+    if surplus == 0:
+        return True
+    limits, rules = trade.plan.undo, trade.legs[leg].instrument.rules
+    unsellable = surplus < max(rules.min_size, rules.size_step)
+    cost = surplus * trade.average_cost(leg)
+    return unsellable and surplus <= limits.residue and cost <= limits.residue_usd
+
+
+def overdue(trade: Trade, now_ms: int) -> str:
+    """Why a person must look: something stayed unknown or unsettled for too long. Empty when not."""
+    limit = trade.plan.patience.settle
+    if now_ms < settle_by(trade):
+        return ""
+    if trade.open:
+        return f"an order's fate is unknown for {limit // 1000} s"
+    if trade.unexplained:
+        return f"fills of an order are unknown for {limit // 1000} s"
+    if trade.unsettled:
+        return f"fills are not settled for {limit // 1000} s"
+    return ""
+
+
+def settle_by(trade: Trade) -> int:
+    """When (ms) waiting for proof or settlement ends: counted from the last order sent."""
+    return max(view.terms.created_ms for view in trade.orders) + trade.plan.patience.settle
+
+
+def one_sided(trade: Trade, now_ms: int) -> bool:
+    """Whether a sibling has filled while another leg is UNKNOWN for too long: a person is paged, once."""
+    if trade.paged:
+        return False
+    unknown = [view for view in trade.open if view.state is OrderState.UNKNOWN]
+    late = [view for view in unknown if now_ms - view.terms.created_ms >= trade.plan.patience.one_sided]
+    return bool(late) and any(view.known > 0 for view in trade.orders)
+
+
+def page_for(trade: Trade, kind: str, headline: str, to_do: str) -> Page:
+    """A page with what filled, what did not, cost, exposure and what was tried."""
+    facts = [
+        ("basket", trade.plan.basket.title),
+        ("spent", f"{trade.spent:f} USD"),
+        ("hedged", f"{trade.hedged:f} units"),
+    ]
+    for index, leg in enumerate(trade.legs):
+        least, most = trade.least(index), trade.most(index)
+        held = f"{least:f}" if least == most else f"{least:f} to {most:f}"
+        exposure = trade.surplus(index) * Decimal(trade.average_cost(index))
+        facts.append((f"leg {index} {leg.instrument.title}", f"holds {held}, exposed {exposure:f} USD"))
+    for view in trade.orders:
+        terms = view.terms
+        order = f"{terms.purpose} {terms.side} {terms.size:f} @ {terms.limit:f}"
+        facts.append((f"order {terms.leg}/{terms.attempt} {view.order_id}", f"{order}: {_fate(view)}"))
+    return Page(trade.plan.trade_id, f"{trade.plan.trade_id}/{kind}", headline, tuple(facts), to_do)
+
+
+def _fate(view: OrderView) -> str:
+    return f"{view.state}, filled {view.known:f}" + (f" ({view.reason})" if view.reason else "")

@@ -1,0 +1,139 @@
+"""A trade as far as it is known: the plan, the evidence for each order, and what follows from both."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from arbsaga.domain.baskets import Leg
+from arbsaga.domain.money import MICRO, NO_SIZE, NO_USD, ZERO, Size, Usd, ceil_to
+from arbsaga.domain.orders import FillStatus, OrderView, Purpose
+from arbsaga.saga.messages import LegResult, Phase, TradePlan, TradeRecord
+
+ADDING = (Purpose.ENTER, Purpose.COMPLETE)
+"""Orders that add to a leg; EXIT sells it again and HEDGE buys its complement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Immutable. `fruitless` counts tries that moved nothing: undo rounds without a way, cancels without an end.
+
+    `paged`: a person was already told that one side filled while another is unknown.
+    """
+
+    plan: TradePlan
+    orders: tuple[OrderView, ...] = ()
+    fruitless: int = 0
+    paged: bool = False
+
+    def with_orders(self, seen: Iterable[OrderView]) -> "Trade":
+        """The trade with newer evidence for some orders, or with new orders."""
+        orders = {(view.terms.leg, view.terms.attempt): view for view in self.orders}
+        orders.update({(view.terms.leg, view.terms.attempt): view for view in seen})
+        return replace(self, orders=tuple(orders.values()))
+
+    @property
+    def open(self) -> tuple[OrderView, ...]:
+        """Orders that may still fill."""
+        return tuple(view for view in self.orders if not view.state.final)
+
+    @property
+    def unexplained(self) -> tuple[OrderView, ...]:
+        """Orders that can fill no more, but whose fills have not all been seen."""
+        return tuple(view for view in self.orders if view.state.final and not view.explained)
+
+    @property
+    def unsettled(self) -> tuple[OrderView, ...]:
+        """Orders with a fill that the venue may still take back."""
+        return tuple(view for view in self.orders if any(not fill.status.final for fill in view.fills))
+
+    def of_leg(self, leg: int) -> Iterator[OrderView]:
+        """The leg's orders, first attempt first."""
+        return (view for view in self.orders if view.terms.leg == leg)
+
+    def next_attempt(self, leg: int) -> int:
+        """The number of the leg's next order."""
+        return 1 + max((view.terms.attempt for view in self.of_leg(leg)), default=0)
+
+    @property
+    def undo_orders(self) -> int:
+        """How many undo orders were sent so far."""
+        return sum(1 for view in self.orders if view.terms.purpose is not Purpose.ENTER)
+
+    def least(self, leg: int) -> Size:
+        """The fewest shares of the leg that can be held by the end, its hedges counted off."""
+        return self._held(leg, "known", "most")
+
+    def most(self, leg: int) -> Size:
+        """The most shares of the leg that can be held by the end."""
+        return self._held(leg, "most", "known")
+
+    def _held(self, leg: int, adding: str, reducing: str) -> Size:
+        total = ZERO
+        for view in self.of_leg(leg):
+            plus = view.terms.purpose in ADDING
+            total += getattr(view, adding) if plus else -getattr(view, reducing)
+        return Size(total)
+
+    @property
+    def hedged(self) -> Size:
+        """Units of the basket that are held on every leg (the worst case)."""
+        legs = enumerate(self.plan.basket.legs)
+        return Size(max(ZERO, min(self.least(index) / leg.ratio for index, leg in legs)))
+
+    def surplus(self, leg: int) -> Size:
+        """Shares of the leg beyond the hedged units. Exact once every order is final."""
+        return Size(self.most(leg) - self.hedged * self.legs[leg].ratio)
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The basket's legs."""
+        return self.plan.basket.legs
+
+    @property
+    def pairs(self) -> Size:
+        """Complementary pairs held from hedging: each pays $1 whatever happens."""
+        hedges = (view.known for view in self.orders if view.terms.purpose is Purpose.HEDGE)
+        return Size(sum(hedges, NO_SIZE))
+
+    @property
+    def spent(self) -> Usd:
+        """USD spent less USD received so far, fees included."""
+        return Usd(sum((view.spent for view in self.orders), NO_USD))
+
+    @property
+    def fees(self) -> Usd:
+        """USD of fees so far, as computed from the market's own parameters."""
+        alive = (fill for view in self.orders for fill in view.fills if fill.status is not FillStatus.FAILED)
+        return Usd(sum((fill.fee for fill in alive), NO_USD))
+
+    @property
+    def payout(self) -> Usd:
+        """USD that what is held pays in every state of the world. Residue counts as nothing."""
+        return Usd(self.hedged * self.plan.basket.payout + self.pairs)
+
+    def average_cost(self, leg: int) -> Decimal:
+        """USD a share paid for the leg, fees included; 0 when nothing was bought. Rounded up."""
+        adding = [view for view in self.of_leg(leg) if view.terms.purpose in ADDING]
+        shares = sum((view.filled for view in adding), NO_SIZE)
+        return ceil_to(sum((view.spent for view in adding), NO_USD) / shares, MICRO) if shares else ZERO
+
+    def record(self, phase: Phase, reason: str, now_ms: int) -> TradeRecord:
+        """What the ledger, the status query and the live view are told."""
+        return TradeRecord(
+            plan=self.plan,
+            phase=phase,
+            orders=self.orders,
+            legs=tuple(self._leg_result(index, leg) for index, leg in enumerate(self.legs)),
+            hedged=self.hedged,
+            payout=self.payout,
+            spent=self.spent,
+            fees=self.fees,
+            profit=Usd(self.payout - self.spent),
+            reason=reason,
+            time_ms=now_ms,
+        )
+
+    def _leg_result(self, index: int, leg: Leg) -> LegResult:
+        spent = Usd(sum((view.spent for view in self.of_leg(index)), NO_USD))
+        instrument = leg.instrument
+        return LegResult(instrument.token, instrument.title, self.least(index), self.surplus(index), spent)

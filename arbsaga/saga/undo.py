@@ -1,0 +1,137 @@
+"""What to send when the legs are not equal: complete, exit, or hedge with the complement.
+
+Each way is priced on fresh books to the trade's result as it would then be; the best one within
+the loss budget is taken. Shares that would still be left over count as worth nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from arbsaga.domain.baskets import Leg
+from arbsaga.domain.books import Book
+from arbsaga.domain.instruments import Instrument, Side
+from arbsaga.domain.money import NO_SIZE, ZERO, Price, Size, Usd
+from arbsaga.domain.orders import OrderTerms, Purpose, TimeInForce
+from arbsaga.domain.pricing import take
+from arbsaga.saga.messages import Market
+from arbsaga.saga.trade import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One order of a way out: `cost` USD with fees (negative when it brings money in)."""
+
+    leg: int
+    purpose: Purpose
+    instrument: Instrument
+    side: Side
+    size: Size
+    limit: Price
+    cost: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """Orders to send together, and the trade's result in USD if they all fill."""
+
+    moves: tuple[Move, ...]
+    result: Usd
+
+
+def tokens_to_read(trade: Trade) -> tuple[str, ...]:
+    """The books that undoing needs: every leg's, and the complement's where a leg has too much."""
+    tokens = [leg.instrument.token for leg in trade.legs]
+    tokens += [leg.instrument.complement for index, leg in enumerate(trade.legs) if trade.surplus(index) > 0]
+    return tuple(tokens)
+
+
+def choose(trade: Trade, market: Market) -> WayOut | None:
+    """The best way out within the loss budget, or None when there is none now."""
+    ways = [way for target in _targets(trade) if (way := _way_to(trade, target, market)).moves]
+    best = max(ways, key=lambda way: way.result, default=None)
+    return best if best is not None and best.result >= -trade.plan.undo.loss_budget else None
+
+
+def undo_orders(trade: Trade, way: WayOut, now_ms: int) -> tuple[OrderTerms, ...]:
+    """The orders of a way out, stamped and fenced. Two orders on one leg get two attempts."""
+    orders: list[OrderTerms] = []
+    for move in way.moves:
+        sent_before = sum(1 for order in orders if order.leg == move.leg)
+        orders.append(
+            OrderTerms(
+                trade_id=trade.plan.trade_id,
+                leg=move.leg,
+                attempt=trade.next_attempt(move.leg) + sent_before,
+                purpose=move.purpose,
+                instrument=move.instrument,
+                side=move.side,
+                size=move.size,
+                limit=move.limit,
+                time_in_force=TimeInForce.GTC,
+                created_ms=now_ms,
+                send_by_ms=now_ms + trade.plan.patience.send_by,
+            )
+        )
+    return tuple(orders)
+
+
+def _targets(trade: Trade) -> list[Decimal]:
+    """The levels (units) at which the legs could be made equal: each that some leg has now."""
+    units = [trade.least(index) / leg.ratio for index, leg in enumerate(trade.legs)]
+    return sorted({max(ZERO, level) for level in units})
+
+
+def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
+    books = {book.token: book for book in market.books}
+    sellable = dict(market.sellable)
+    moves: list[Move] = []
+    after: list[Decimal] = []
+    for index, leg in enumerate(trade.legs):
+        gap = trade.least(index) - target * leg.ratio
+        chosen = _reduce(index, leg, gap, books, sellable) if gap > 0 else _complete(index, leg, -gap, books)
+        moves += chosen
+        change = sum((move.size for move in chosen), ZERO)
+        after.append((trade.least(index) + (change if gap < 0 else -change)) / leg.ratio)
+    pairs = trade.pairs + sum((move.size for move in moves if move.purpose is Purpose.HEDGE), ZERO)
+    cost = sum((move.cost for move in moves), ZERO)
+    payout = max(ZERO, min(after)) * trade.plan.basket.payout + pairs
+    return WayOut(tuple(moves), Usd(payout - trade.spent - cost))
+
+
+def _complete(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book]) -> list[Move]:
+    move = _move(index, Purpose.COMPLETE, leg.instrument, leg.side, gap, books)
+    return [move] if move else []
+
+
+def _reduce(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book], sellable: Mapping[str, Size]) -> list[Move]:
+    """Exit what is settled and sellable, or hedge: whichever brings more for a share."""
+    instrument = leg.instrument
+    ready = min(gap, sellable.get(instrument.token, NO_SIZE)) if leg.side is Side.BUY else gap
+    leave = _move(index, Purpose.EXIT, instrument, leg.side.opposite, ready, books)
+    hedge = _move(index, Purpose.HEDGE, instrument.other(), leg.side, gap, books)
+    options = [move for move in (leave, hedge) if move is not None]
+    return [max(options, key=_brings)] if options else []
+
+
+def _brings(move: Move) -> tuple[Decimal, Decimal]:
+    """What a reducing move brings in all: a hedge's pairs pay $1 each later. At a tie, money now."""
+    pairs = move.size if move.purpose is Purpose.HEDGE else ZERO
+    return (pairs - move.cost, -pairs)
+
+
+def _move(  # noqa: PLR0917 - the leg, the order and the books are one question
+    index: int, purpose: Purpose, instrument: Instrument, side: Side, wanted: Decimal, books: Mapping[str, Book]
+) -> Move | None:
+    """The order for up to `wanted` shares that the book can fill now and the venue accepts."""
+    book = books.get(instrument.token)
+    levels = book.against(side) if book else ()
+    depth = sum((level.size for level in levels), NO_SIZE)
+    size = instrument.floor_size(min(wanted, depth))
+    if size <= 0:
+        return None
+    cost, fee, limit = take(Leg(instrument, side), size, levels)
+    rules = instrument.rules
+    if size < rules.min_size or (side is Side.BUY and size * limit < rules.min_notional):
+        return None
+    return Move(index, purpose, instrument, side, size, limit, Usd(cost + fee))
