@@ -190,13 +190,14 @@ def balanced(trade: Trade) -> bool:
 
 
 def is_residue(trade: Trade, leg: int, surplus: Size) -> bool:
-    """Whether this surplus is nothing, or too small for any order and cheap enough to leave."""
-    if surplus == 0:
-        return True
+    """Whether this surplus is nothing, or too small for any order and cheap enough to leave.
+
+    A surplus below zero is one of the complement: a fill that FAILED after it was hedged.
+    """
+    shares = abs(surplus)
     limits, rules = trade.plan.undo, trade.legs[leg].instrument.rules
-    unsellable = surplus < max(rules.min_size, rules.size_step)
-    cost = surplus * trade.average_cost(leg)
-    return unsellable and surplus <= limits.residue and cost <= limits.residue_usd
+    cost = shares * (trade.average_cost(leg) if surplus > 0 else 1)
+    return shares == 0 or (shares < rules.min_size and shares <= limits.residue and cost <= limits.residue_usd)
 
 
 def overdue(trade: Trade, now_ms: int) -> str:
