@@ -1,0 +1,116 @@
+"""What `arbsaga up` knows of its run: fed by the events of its processes, read by the view and the summary."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from arbsaga.saga.messages import Phase
+from workers.trade_event import ENDS
+
+KEPT_ALERTS = 50
+_NO_ORDER = frozenset({Phase.VALIDATING, Phase.REFUSED})
+_HEDGED = frozenset({Phase.HEDGED, Phase.SETTLING, Phase.COMMITTED})
+
+
+@dataclass(slots=True)
+class TradeLine:
+    """One trade: its newest event, and when it was first hedged (0: not yet)."""
+
+    event: Mapping[str, Any]
+    sent: bool = False
+    hedged_ms: int = 0
+
+    @property
+    def phase(self) -> Phase:
+        """Where the trade stands."""
+        return Phase(self.event["phase"])
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trade is over."""
+        return self.phase in ENDS
+
+    @property
+    def done_ms(self) -> int | None:
+        """From the decision to HEDGED, or to the end of a trade that never was; None before."""
+        if self.hedged_ms:
+            return self.hedged_ms - int(self.event["decided_ms"])
+        return int(self.event["time_ms"]) - int(self.event["decided_ms"]) if self.ended else None
+
+
+@dataclass(slots=True)
+class Board:
+    """The run so far. `feed` takes every event of every process; nothing here does I/O."""
+
+    trades: dict[str, TradeLine] = field(default_factory=dict)
+    capital: dict[str, Decimal] = field(default_factory=dict)
+    stats: dict[str, int] = field(default_factory=dict)
+    alerts: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ALERTS))
+    down: dict[str, str] = field(default_factory=dict)
+    restarts: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _stats_before: dict[str, int] = field(default_factory=dict)
+
+    def feed(self, process: str, event: Mapping[str, Any]) -> None:
+        """Take one event of a process."""
+        match event["event"]:
+            case "trade":
+                self._trade(event["trade"])
+            case "capital":
+                self.capital = {
+                    key: Decimal(str(event[key])) for key in ("free", "reserved", "invested") if key in event
+                }
+            case "stats":
+                self._count(event)
+            case "alert":
+                self.alerts.append(str(event.get("text", "")))
+            case "died":
+                self._died(process, event)
+            case "ready":
+                self.down.pop(process, None)
+
+    def _trade(self, event: Mapping[str, Any]) -> None:
+        line = self.trades.get(event["trade_id"])
+        if line is None:
+            line = self.trades[event["trade_id"]] = TradeLine(event)
+        elif int(event["time_ms"]) >= int(line.event["time_ms"]) and not line.ended:
+            line.event = event
+        phase = Phase(event["phase"])
+        line.sent |= phase not in _NO_ORDER
+        if phase in _HEDGED and not line.hedged_ms:
+            line.hedged_ms = int(event["time_ms"])
+
+    def _count(self, event: Mapping[str, Any]) -> None:
+        """Counters start at 0 in a restarted process: what it had counted before is kept."""
+        for key, value in event.items():
+            if isinstance(value, int):
+                self.stats[key] = self._stats_before.get(key, 0) + value
+
+    def _died(self, process: str, event: Mapping[str, Any]) -> None:
+        self.restarts += 1
+        self.down[process] = f"exit code {event.get('exit_code')}"
+        self.alerts.append(f"{process} died (exit code {event.get('exit_code')}) and is restarted")
+        if process == "trader":
+            self._stats_before = dict(self.stats)
+
+    @property
+    def sent(self) -> int:
+        """Trades that sent an order."""
+        return sum(1 for line in self.trades.values() if line.sent)
+
+    @property
+    def open(self) -> list[TradeLine]:
+        """Trades that have not ended."""
+        return [line for line in self.trades.values() if not line.ended]
+
+    def count(self, phase: Phase) -> int:
+        """Trades whose phase is this."""
+        return sum(1 for line in self.trades.values() if line.phase is phase)
+
+    @property
+    def profit(self) -> Decimal:
+        """USD of profit of the trades that have ended."""
+        return sum((Decimal(line.event["profit"] or 0) for line in self.trades.values() if line.ended), Decimal(0))

@@ -1,0 +1,224 @@
+"""The live view of `arbsaga up` in a terminal, and plain lines where there is none."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from arbsaga.saga.messages import Phase
+from workers.board import Board, TradeLine
+from workers.trade_event import LegPhase
+
+MARKS: Mapping[str, tuple[str, str]] = {
+    LegPhase.PLANNED: ("·", "dim"),
+    LegPhase.UNKNOWN: ("?", "bold magenta"),
+    LegPhase.RESTING: ("◌", "yellow"),
+    LegPhase.PARTLY: ("◐", "yellow"),
+    LegPhase.FILLED: ("●", "cyan"),
+    LegPhase.SETTLED: ("✔", "green"),
+    LegPhase.MISSED: ("✗", "red"),
+    LegPhase.UNDONE: ("↩", "blue"),
+}
+PHASE_STYLE: Mapping[Phase, str] = {
+    Phase.COMMITTED: "bold green",
+    Phase.HEDGED: "cyan",
+    Phase.SETTLING: "cyan",
+    Phase.FLAT: "blue",
+    Phase.UNWINDING: "yellow",
+    Phase.HELD: "bold red",
+    Phase.REFUSED: "dim",
+}
+ENDINGS = (Phase.COMMITTED, Phase.FLAT, Phase.HELD, Phase.REFUSED)
+FIXED_LINES = 14
+"""Lines of a screen that are not trades: header, capital, table head, legend, alerts, footer."""
+SHOWN_ALERTS = 3
+BAR_WIDTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands above everything: the mode, the addresses, what the run is for."""
+
+    mode: str
+    ui: str
+    data_dir: str
+    goal: str = ""
+
+
+def render(board: Board, header: Header, height: int) -> RenderableType:
+    """The whole screen, `height` lines at most."""
+    return Group(
+        _head(board, header),
+        _capital(board),
+        _trades(board, rows=max(3, height - FIXED_LINES)),
+        _legend(),
+        _alerts(board),
+        _foot(board),
+    )
+
+
+def _head(board: Board, header: Header) -> RenderableType:
+    grid = Table.grid(expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    seconds = int(time.monotonic() - board.began)
+    name = Text.assemble(("arbsaga", "bold"), f" {header.mode} · {seconds // 60:02d}:{seconds % 60:02d}")
+    if header.goal:
+        name.append(f" · {header.goal}", "dim")
+    grid.add_row(name, Text.assemble(("Temporal UI ", "dim"), (header.ui, f"underline link {header.ui}")))
+    return grid
+
+
+def _capital(board: Board) -> RenderableType:
+    capital = board.capital
+    total = sum(capital.values(), Decimal(0))
+    line = Text(no_wrap=True)
+    for key, style in (("free", "green"), ("reserved", "yellow"), ("invested", "cyan")):
+        line.append(f"{key} ", "dim").append(f"${capital.get(key, Decimal(0)):.2f}", style).append("   ")
+    line.append_text(_bar(capital, total))
+    profit = board.profit
+    line.append("   profit ", "dim").append(f"{'-' if profit < 0 else '+'}${abs(profit):.2f}", _money_style(profit))
+    return Panel(line, title="capital", title_align="left", border_style="dim")
+
+
+def _bar(capital: Mapping[str, Decimal], total: Decimal) -> Text:
+    bar = Text()
+    used = 0
+    for key, style in (("invested", "cyan"), ("reserved", "yellow")):
+        cells = int(capital.get(key, Decimal(0)) / total * BAR_WIDTH) if total else 0
+        bar.append("█" * cells, style)
+        used += cells
+    return bar.append("░" * (BAR_WIDTH - used), "dim")
+
+
+def _trades(board: Board, rows: int) -> RenderableType:
+    table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
+    table.add_column("time", no_wrap=True, width=8)
+    table.add_column("event", no_wrap=True, ratio=1, overflow="ellipsis")
+    table.add_column("basket", no_wrap=True, width=6)
+    table.add_column("edge", justify="right", no_wrap=True, width=6)
+    table.add_column("size", justify="right", no_wrap=True, width=6)
+    table.add_column("legs", no_wrap=True, width=8)
+    table.add_column("phase", no_wrap=True, width=10)
+    table.add_column("profit", justify="right", no_wrap=True, width=7)
+    lines = _newest(board, rows)
+    for line in lines:
+        table.add_row(*_row(line))
+    for _ in range(rows - len(lines)):
+        table.add_row()
+    return table
+
+
+def _newest(board: Board, rows: int) -> list[TradeLine]:
+    """The newest trades, and every open one as long as there is room; newest first."""
+    everything = list(board.trades.values())[::-1]
+    shown = sorted(everything, key=lambda line: line.ended)[:rows]
+    return sorted(shown, key=lambda line: -int(line.event["decided_ms"]))
+
+
+def _row(line: TradeLine) -> tuple[Text, ...]:
+    event = line.event
+    at = time.strftime("%H:%M:%S", time.localtime(int(event["decided_ms"]) / 1000))
+    title = Text(str(event["title"]))
+    if event["reason"]:
+        title.append(f"  {event['reason']}", "dim italic")
+    return (
+        Text(at, "dim"),
+        title,
+        Text(str(event["basket"])),
+        Text(f"{float(event['edge']):+.1f}%"),
+        Text(f"{float(event['size']):g}"),
+        _marks(event),
+        Text(line.phase.value, PHASE_STYLE.get(line.phase, "")),
+        _money(event["profit"]),
+    )
+
+
+def _marks(event: Mapping[str, Any]) -> Text:
+    marks = Text()
+    for leg in event["legs"]:
+        marks.append(*MARKS[leg["phase"]])
+    return marks
+
+
+def _money(text: str) -> Text:
+    if not text:
+        return Text("")
+    value = Decimal(text)
+    return Text(f"{value:+.2f}", _money_style(value))
+
+
+def _money_style(value: Decimal) -> str:
+    return "red" if value < 0 else "green"
+
+
+def _legend() -> RenderableType:
+    text = Text("each leg: ", "dim", justify="left", no_wrap=True, overflow="crop")
+    for name, (mark, style) in MARKS.items():
+        text.append(f"{mark} ", style).append(f"{name}  ", "dim")
+    return text
+
+
+def _alerts(board: Board) -> RenderableType:
+    shown = list(board.alerts)[-SHOWN_ALERTS:]
+    text = Text("\n".join(shown) if shown else "none", "red" if shown else "dim", no_wrap=True, overflow="ellipsis")
+    text.append("\n" * (SHOWN_ALERTS - max(1, len(shown))))
+    return Panel(text, title="alerts", title_align="left", border_style="red" if shown else "dim")
+
+
+def _foot(board: Board) -> RenderableType:
+    counts = "  ".join(f"{phase.value.lower()} {board.count(phase)}" for phase in ENDINGS)
+    text = Text(f"trades {board.sent}  {counts}  open {len(board.open)}", no_wrap=True, overflow="ellipsis")
+    text.append(f"   messages {board.stats.get('messages', 0):,}", "dim")
+    if board.down:
+        text.append(f"   down: {', '.join(board.down)}", "bold red")
+    text.append("\nCtrl-C stops; open trades go on with the next `arbsaga up`", "dim")
+    return text
+
+
+class PlainView:
+    """One line for each thing that happened, for pipes and logs."""
+
+    def __init__(self, console: Console, header: Header) -> None:
+        self._console = console
+        self._console.print(
+            f"arbsaga {header.mode}: Temporal UI {header.ui}, data in {header.data_dir}", soft_wrap=True
+        )
+
+    def feed(self, process: str, event: Mapping[str, Any]) -> None:
+        """Print the event if a person would want to read it."""
+        line = _plain_line(process, event)
+        if line:
+            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _plain_line(process: str, event: Mapping[str, Any]) -> str:
+    match event["event"]:
+        case "trade":
+            return _plain_trade(event["trade"])
+        case "alert":
+            return f"ALERT {event.get('text', '')}"
+        case "died":
+            return f"{process} died (exit code {event['exit_code']}), restarting in {event['restart_in_s']} s"
+        case "ready":
+            return f"{process} is ready"
+    return ""
+
+
+def _plain_trade(trade: Mapping[str, Any]) -> str:
+    marks = "".join(MARKS[leg["phase"]][0] for leg in trade["legs"])
+    profit = f" profit {Decimal(trade['profit']):+.2f}" if trade["profit"] else ""
+    reason = f" ({trade['reason']})" if trade["reason"] else ""
+    return (
+        f"{trade['trade_id']} {trade['phase']} {trade['title']} {trade['basket']} "
+        f"edge {trade['edge']}% size {trade['size']} legs {marks}{profit}{reason}"
+    )
+
+
+Screen = Callable[[], RenderableType]
