@@ -6,53 +6,38 @@ a failed write leaves the exchange as it was.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from arbsaga.errors import UnknownToken
+from arbsaga.exchange import recovery
+from arbsaga.exchange.clearing import Clearing
+from arbsaga.exchange.core import Clock, Core
+from arbsaga.exchange.desk import OrderDesk
 from arbsaga.exchange.faults import FaultPlan
-from arbsaga.exchange.journal import Journal
-from arbsaga.exchange.model import Account, Ack, BookView, Event, Happening, Market, NewOrder, Order, Trade
-from arbsaga.exchange.units import ONE
+from arbsaga.exchange.journal import Journal, Record, read_journal
+from arbsaga.exchange.model import (
+    Account,
+    Ack,
+    BalanceChanged,
+    BookView,
+    Event,
+    Happening,
+    Market,
+    MarketOpened,
+    NewOrder,
+    Order,
+    Trade,
+)
+from arbsaga.exchange.records import event_fields, market_fields
+from arbsaga.exchange.resolution import Resolution
+from arbsaga.exchange.settings import EngineSettings
+from arbsaga.exchange.units import format_units
 
-Clock = Callable[[], int]
-"""Wall clock in ms since the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What the venue does not document is a setting here. Delays are (least, most) in ms, drawn per trade."""
-
-    seed: int = 0
-    settled_at: Literal["MINED", "CONFIRMED"] = "MINED"
-    """From which status on bought shares can be sold (and balances move)."""
-    mined_ms: tuple[int, int] = (1_500, 4_000)
-    confirmed_ms: tuple[int, int] = (1_000, 4_000)
-    retry_ms: tuple[int, int] = (1_000, 3_000)
-    fee_rounding: Literal["up", "down", "half_even"] = "up"
-    """Direction at the fee's 5th decimal."""
-    market_share_decimals: Literal["four", "table"] = "four"
-    """Decimals a FOK/FAK order's counter amount may have: four on every tick, or the tick table's."""
-    min_size_of_market_orders: bool = True
-    """Whether FOK/FAK must also meet the market's minimum size."""
-    min_marketable_usd: int = ONE
-    gtd_min_ahead_s: int = 180
-    gtd_dies_before_s: int = 60
+__all__ = ["Clock", "Engine", "EngineSettings"]
 
 
 class Engine:
-    """The simulated exchange. See the methods; amounts are base-unit ints (units.py)."""
-
-    events: dict[str, Event]
-    """By event id."""
-    markets: dict[str, Market]
-    """By condition id ("0x…")."""
-    resolutions_paused: bool
-    """While True, markets that are due are not resolved by advance()."""
-    accepted: int
-    """Orders accepted from non-house accounts."""
-    duplicates: int
-    """Posts of an id that was already used."""
+    """The simulated exchange. Amounts are base-unit ints (units.py), addresses checksummed."""
 
     def __init__(
         self,
@@ -61,7 +46,20 @@ class Engine:
         settings: EngineSettings,
         rng: random.Random,
         faults: FaultPlan | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.faults = faults or FaultPlan(settings.seed)
+        self._core = Core(journal, clock, settings, rng, self.faults)
+        self._state = self._core.state
+        self._clearing = Clearing(self._core)
+        self._desk = OrderDesk(self._core, self._clearing)
+        self._resolution = Resolution(self._core, self._desk)
+        self.events, self.markets = self._state.events, self._state.markets
+        self._do: dict[str, Callable[[str], None]] = {
+            "settle": self._clearing.step,
+            "release": self._desk.release,
+            "expire": self._desk.expire,
+            "resolve": self._resolution.due,
+        }
 
     @classmethod
     def recover(
@@ -77,99 +75,165 @@ class Engine:
         A torn last line, or a last batch cut short, is dropped: it was never answered.
         Raises Unavailable where the journal cannot be read, or is damaged before its end.
         """
-        raise NotImplementedError
+        held = read_journal(path)
+        engine = cls(Journal(path, clock, held), clock, settings, rng, faults)
+        recovery.replay(engine._state, held.records)
+        recovery.resume(engine._core, engine._desk)
+        engine._desk.accepted = sum(line["kind"] == "order" for line in held.records)
+        engine._desk.duplicates = sum(line["kind"] == "duplicate" for line in held.records)
+        return engine
+
+    @property
+    def settings(self) -> EngineSettings:
+        """What the engine was started with."""
+        return self._core.settings
+
+    @property
+    def accepted(self) -> int:
+        """Orders accepted from non-house accounts."""
+        return self._desk.accepted
+
+    @property
+    def duplicates(self) -> int:
+        """Posts of an id that was used already."""
+        return self._desk.duplicates
+
+    @property
+    def resolutions_paused(self) -> bool:
+        """While True, markets whose time has come are not resolved by advance()."""
+        return self._resolution.paused
+
+    @resolutions_paused.setter
+    def resolutions_paused(self, paused: bool) -> None:
+        self._resolution.paused = paused
 
     def listen(self, listener: Callable[[Happening], None]) -> None:
-        """Have every happening told, in order, synchronously, once its cause is journaled and applied."""
-        raise NotImplementedError
+        """Have every happening told, in order and at once. A listener must not call the engine back."""
+        self._core.listeners.append(listener)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._core.journal.close()
 
     def market_of(self, token_id: str) -> Market:
         """The market a token belongs to. Raises UnknownToken."""
-        raise NotImplementedError
+        try:
+            return self._state.by_token[token_id]
+        except KeyError:
+            raise UnknownToken(f"no market has the token {token_id}") from None
 
     def open_event(self, event: Event, markets: Sequence[Market]) -> None:
         """Open an event with its markets. Raises ValueError on ids that are taken or laid out wrongly."""
-        raise NotImplementedError
+        self._state.check_event(event, list(markets))
+        batch: list[Record] = [("event", event_fields(event))]
+        self._core.write_all(batch + [("market", market_fields(market)) for market in markets])
+        self._state.add_event(event)
+        for market in markets:
+            self._state.add_market(market)
+            if market.resolves_ms is not None:
+                self._core.plan(market.resolves_ms, "resolve", market.condition_id)
+            self._core.tell(MarketOpened(market))
 
     def create_account(self, address: str, *, house: bool = False) -> Account:
-        """The account of a wallet (checksummed address), opened if new, with unlimited allowances.
+        """The account of a wallet, opened with unlimited allowances if new.
 
         House accounts have unlimited funds, and their resting orders are not journaled.
         """
-        raise NotImplementedError
+        return self._core.open_account(address, house=house)
 
     def account(self, address: str) -> Account | None:
-        """The account of a wallet, None if there is none. Do not change it."""
-        raise NotImplementedError
+        """The account of a wallet, None if there is none. Not to be changed by the caller."""
+        return self._state.accounts.wallets.get(address)
 
     def accounts(self) -> list[Account]:
-        """All accounts, the house's included."""
-        raise NotImplementedError
+        """All wallets, the house's included."""
+        return list(self._state.accounts.wallets.values())
+
+    def pools(self) -> dict[str, int]:
+        """USD behind the shares of each market by condition id, and the fees collected under "fees"."""
+        return {address: pool.cash for address, pool in self._state.accounts.pools.items()}
 
     def deposit(self, address: str, amount: int) -> None:
-        """Add USD (base units, > 0) to an account, opened if new."""
-        raise NotImplementedError
+        """Add USD (base units) to an account, opened if new. Raises ValueError unless amount > 0."""
+        if amount <= 0:
+            raise ValueError(f"a deposit must be above 0, not {amount}")
+        account = self._core.open_account(address, house=False)
+        usd, balance = format_units(amount), format_units(account.cash + amount)
+        moved = {"address": address, "token_id": None, "delta": usd, "balance": balance, "why": "deposit", "ref": ""}
+        self._core.write_all([("deposit", {"address": address, "amount": usd}), ("balance", moved)])
+        account.cash += amount
+        self._core.tell(BalanceChanged(address, None, amount, account.cash, "deposit", ""))
 
     def set_allowance(self, address: str, spender: str, amount: int) -> None:
         """Let a contract spend at most this much of a wallet's USD and tokens (UNLIMITED = no bound)."""
-        raise NotImplementedError
+        account = self._core.open_account(address, house=False)
+        self._core.write("allowance", {"address": address, "spender": spender, "amount": str(amount)})
+        account.allowances[spender] = amount
 
     def refresh_balance(self, address: str) -> None:
         """What GET /balance-allowance/update does: drop what `phantom_matched` left standing."""
-        raise NotImplementedError
+        account = self._state.accounts.wallets.get(address)
+        if account is not None:
+            account.phantom.clear()
 
     def submit(self, order: NewOrder) -> Ack:
-        """Take one order. Raises Rejected with the venue's text, Unavailable where the journal cannot be written."""
-        raise NotImplementedError
+        """Take one order. Raises Rejected with the venue's text; Unavailable where the journal cannot be written."""
+        self.advance()
+        return self._desk.submit(order)
 
     def cancel(self, address: str, order_id: str) -> None:
         """Cancel one resting order of this wallet. Raises NotCanceled with the venue's reason."""
-        raise NotImplementedError
+        self.advance()
+        self._desk.cancel(address, order_id)
 
     def cancel_all(self, address: str, *, condition_id: str | None = None, token_id: str | None = None) -> list[str]:
         """Cancel the wallet's resting orders, of one market or token where given. Returns their ids."""
-        raise NotImplementedError
+        self.advance()
+        return self._desk.cancel_all(address, condition_id, token_id)
 
     def wipe(self, condition_id: str) -> list[str]:
         """Cancel every resting order of a market, as the venue does at game start. Returns the non-house ids."""
-        raise NotImplementedError
+        return self._desk.end_resting(self.markets[condition_id], "game start", "CANCELED")
 
     def order(self, order_id: str) -> Order | None:
-        """An order in any state, killed ones included; None if it never was accepted."""
-        raise NotImplementedError
+        """A non-house order in any state, killed ones included, or an open house order; else None."""
+        return self._state.orders.get(order_id)
 
     def open_orders(self, address: str) -> list[Order]:
         """Resting and delayed orders of a wallet, oldest first."""
-        raise NotImplementedError
+        return list(self._state.open_orders[address].values())
 
     def trades(self, address: str) -> list[Trade]:
-        """Trades a wallet took part in as taker or maker, oldest first."""
-        raise NotImplementedError
+        """Trades a non-house wallet took part in as taker or maker, oldest first."""
+        return [self._state.trades[trade_id] for trade_id in self._state.traded[address]]
 
     def trade(self, trade_id: str) -> Trade | None:
         """A trade that touched a non-house account."""
-        raise NotImplementedError
+        return self._state.trades.get(trade_id)
 
     def pending_trades(self) -> list[Trade]:
         """Trades that are neither CONFIRMED nor FAILED."""
-        raise NotImplementedError
+        return [self._state.trades[trade_id] for trade_id in self._state.steps]
 
     def book(self, token_id: str) -> BookView:
-        """The token's book now. Raises UnknownToken."""
-        raise NotImplementedError
+        """The token's book. Raises UnknownToken."""
+        market = self.market_of(token_id)
+        return self._state.books[market.condition_id].view(token_id, self._core.clock())
 
     def advance(self) -> None:
         """Do everything due by the clock: settlement steps, delayed orders, GTD expiry, resolutions."""
-        raise NotImplementedError
+        while (due := self._core.next_due()) is not None:
+            what, key = due
+            self._do[what](key)
 
     def resolve(self, condition_id: str, outcome: int) -> None:
-        """Decide a market (0 YES, 1 NO): cancels its resting orders and pays winners $1 a share at once.
+        """Decide a market (0 YES, 1 NO): cancels its open orders and pays winners $1 a share at once.
 
         YES in a neg-risk event decides its open siblings NO. Raises ValueError where the market is decided, or
         NO would leave an exhaustive event without a winner.
         """
-        raise NotImplementedError
+        self._resolution.resolve(condition_id, outcome)
 
     def change_tick(self, condition_id: str, tick: int) -> None:
-        """Change a market's tick to one of units.TICKS; resting orders stay."""
-        raise NotImplementedError
+        """Change a market's tick to one of units.TICKS (base units); resting orders stay. Raises ValueError."""
+        self._clearing.change_tick(self.markets[condition_id], tick)

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from arbsaga.errors import ConfigError
+from arbsaga.exchange.units import ONE, TICKS, format_units
 
 COMMON_KEYS: Final = frozenset({"count", "seconds", "only", "token", "address", "path"})
 """Keys every fault takes: how often at most; how long; and the limits `only`, `token`, `address`, `path`."""
@@ -70,7 +71,7 @@ class Fault:
         """The value of a key, or the default."""
         return self.options.get(key, default)
 
-    def number(self, key: str, default: int | Decimal) -> Decimal:
+    def number(self, key: str, default: int | str) -> Decimal:
         """The value of a numeric key (seconds, share, ms, code …), or the default."""
         return Decimal(self.options.get(key, default))
 
@@ -125,6 +126,9 @@ def _pair(name: str, pair: str) -> tuple[str, str]:
         raise ConfigError(f"fault {name}: {key} must be a number not below 0, not {value!r}")
     if key == "share" and number is not None and number > 1:
         raise ConfigError(f"fault {name}: share must be in 0..1, not {value!r}")
+    if key == "tick" and number is not None and number * ONE not in TICKS:
+        ticks = ", ".join(format_units(tick) for tick in TICKS)
+        raise ConfigError(f"fault {name}: tick must be one of {ticks}, not {value!r}")
     if key == "only" and value.lower() not in {"entry", "exit", "buy", "sell"}:
         raise ConfigError(f"fault {name}: only must be entry, exit, BUY or SELL, not {value!r}")
     return key, value

@@ -1,5 +1,114 @@
-"""The truth journal: one JSON object per line, written before the exchange answers."""
+"""The truth journal: one JSON object per line, written before the exchange answers.
+
+Every line has `n` (sequence, from 1), `to` (the `n` of the last line of its batch), `ms` (wall clock), `ns` (monotonic
+clock) and `kind`. A batch is one happening: it counts wholly or, cut short by a crash, not at all.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from arbsaga.errors import Unavailable
+
+Record = tuple[str, dict[str, Any]]
+"""(kind, fields)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """What a journal holds: its records, the last sequence number, and the bytes that are whole."""
+
+    records: list[dict[str, Any]]
+    last: int
+    size: int
 
 
 class Journal:
-    """Appends batches of records to the truth journal."""
+    """Appends batches to one file, which it holds alone. Survives kill -9; not synced, so not a power cut."""
+
+    def __init__(self, path: Path, clock: Callable[[], int], held: Journaled | None = None) -> None:
+        """Open for appending after what the file holds (see `read_journal`), which is nothing by default.
+
+        Raises Unavailable where the file cannot be opened, is in use, or holds something although nothing was told.
+        """
+        self.path = path
+        self.last = held.last if held else 0
+        self._size = held.size if held else 0
+        self._clock = clock
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if held is None and os.fstat(self._fd).st_size:
+                raise Unavailable(f"the truth journal {path} is not empty: recover from it, or name another file")
+            os.ftruncate(self._fd, self._size)
+        except BlockingIOError as error:
+            raise Unavailable(f"the truth journal {path} is in use by another exchange: stop that one first") from error
+        except OSError as error:
+            raise Unavailable(f"the truth journal {path} cannot be opened: {error.strerror}") from error
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Append one batch in one write. Raises Unavailable, and then the file is as it was before."""
+        ms, ns, last = self._clock(), time.monotonic_ns(), self.last + len(records)
+        lines = [
+            orjson.dumps(
+                {"n": n, "to": last, "ms": ms, "ns": ns, "kind": kind, **fields}, option=orjson.OPT_APPEND_NEWLINE
+            )
+            for n, (kind, fields) in enumerate(records, self.last + 1)
+        ]
+        batch = b"".join(lines)
+        try:
+            written = 0
+            while written < len(batch):
+                written += os.write(self._fd, batch[written:])
+        except OSError as error:
+            os.ftruncate(self._fd, self._size)
+            raise Unavailable(
+                f"the truth journal {self.path} cannot be written ({error.strerror}): no order is taken until it can"
+            ) from error
+        self.last = last
+        self._size += len(batch)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+
+def read_journal(path: Path) -> Journaled:
+    """All whole batches of a journal; an absent file holds nothing.
+
+    A torn last line and a batch cut short at the end are left out: they were never answered.
+    Raises Unavailable where the file cannot be read, or is damaged before its end.
+    """
+    try:
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    except OSError as error:
+        raise Unavailable(f"the truth journal {path} cannot be read: {error.strerror}") from error
+    whole: list[dict[str, Any]] = []
+    batch: list[dict[str, Any]] = []
+    read = size = last = 0
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            break
+        record = _parse(line)
+        if record is None or record.get("n") != last + 1 or not isinstance(record.get("to"), int):
+            raise Unavailable(f"the truth journal {path} is damaged at line {number}: move it away to start anew")
+        batch.append(record)
+        last, read = last + 1, read + len(line)
+        if last == record["to"]:
+            whole += batch
+            batch, size = [], read
+    return Journaled(whole, whole[-1]["n"] if whole else 0, size)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -4,7 +4,7 @@ All amounts are base-unit integers (see units.py): USD and shares in 1e-6, price
 Times are wall-clock milliseconds unless the name says otherwise.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -28,6 +28,8 @@ OrderStatus = Literal[
 """Statuses of the user channel. REST knows LIVE, MATCHED, CANCELED and CANCELED_MARKET_RESOLVED only."""
 
 YES, NO = 0, 1
+CASH = ""
+"""The asset key of USD, where a token id is the key of shares."""
 UNLIMITED = 2**256 - 1
 """The allowance a wallet normally gives (uint256 max)."""
 
@@ -144,7 +146,20 @@ class Order:
     spent: int = 0
     due_ms: int = 0
     """When a DELAYED order will be matched."""
+    resting: bool = False
+    """Whether it is in the book now."""
+    held: int = 0
+    """What is kept aside for it: USD for a BUY, shares for a SELL."""
     trade_ids: list[str] = field(default_factory=list)
+
+    def copy(self) -> "Order":
+        """The order as it is now."""
+        return replace(self, trade_ids=list(self.trade_ids))
+
+    @property
+    def asset(self) -> str:
+        """What the order gives: CASH for a BUY, its token for a SELL."""
+        return CASH if self.side == "BUY" else self.token_id
 
     @property
     def remaining(self) -> int:
@@ -356,11 +371,13 @@ class Account:
     matched: dict[str, int] = field(default_factory=dict)
     phantom: dict[str, int] = field(default_factory=dict)
     """What the fault `phantom_matched` leaves standing in the matched sum."""
+    incoming: dict[str, int] = field(default_factory=dict)
+    """Shares bought that have not settled, by token."""
 
     def balance(self, asset: str) -> int:
         """Settled balance of an asset (a token id, or CASH)."""
         return self.cash if asset == CASH else self.shares.get(asset, 0)
 
-
-CASH = ""
-"""The asset key of USD."""
+    def matched_sum(self, asset: str) -> int:
+        """The venue's "sum of matched orders": given away by trades that have not settled."""
+        return self.matched.get(asset, 0) + self.phantom.get(asset, 0)
