@@ -62,12 +62,17 @@ class Core:
         self._planned += 1
         heapq.heappush(self._agenda, (at_ms, self._planned, due, key))
 
-    def next_due(self) -> tuple[Due, str] | None:
-        """Take the earliest entry that is due by now off the agenda, None where there is none."""
+    def run_due(self, do: Mapping[Due, Callable[[str], None]]) -> bool:
+        """Do the earliest entry that is due by now. False where there is none; one that fails stays due."""
         if not self._agenda or self._agenda[0][0] > self.clock():
-            return None
-        _, _, due, key = heapq.heappop(self._agenda)
-        return due, key
+            return False
+        entry = heapq.heappop(self._agenda)
+        try:
+            do[entry[2]](entry[3])
+        except BaseException:
+            heapq.heappush(self._agenda, entry)
+            raise
+        return True
 
     def mint(self, what: str, digits: int = 64) -> str:
         """A hex id that is never given again, also not after a restart with the same seed."""

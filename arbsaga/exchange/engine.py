@@ -11,7 +11,7 @@ from pathlib import Path
 from arbsaga.errors import UnknownToken
 from arbsaga.exchange import recovery
 from arbsaga.exchange.clearing import Clearing
-from arbsaga.exchange.core import Clock, Core
+from arbsaga.exchange.core import Clock, Core, Due
 from arbsaga.exchange.desk import OrderDesk
 from arbsaga.exchange.faults import FaultPlan
 from arbsaga.exchange.journal import Journal, Record, read_journal
@@ -48,13 +48,14 @@ class Engine:
         faults: FaultPlan | None = None,
     ) -> None:
         self.faults = faults or FaultPlan(settings.seed)
-        self._core = Core(journal, clock, settings, rng, self.faults)
-        self._state = self._core.state
-        self._clearing = Clearing(self._core)
-        self._desk = OrderDesk(self._core, self._clearing)
-        self._resolution = Resolution(self._core, self._desk)
+        self.core = Core(journal, clock, settings, rng, self.faults)
+        """For the exchange's own parts (the house's book); everybody else uses the methods below."""
+        self._state = self.core.state
+        self._clearing = Clearing(self.core)
+        self._desk = OrderDesk(self.core, self._clearing)
+        self._resolution = Resolution(self.core, self._desk)
         self.events, self.markets = self._state.events, self._state.markets
-        self._do: dict[str, Callable[[str], None]] = {
+        self._do: dict[Due, Callable[[str], None]] = {
             "settle": self._clearing.step,
             "release": self._desk.release,
             "expire": self._desk.expire,
@@ -78,7 +79,7 @@ class Engine:
         held = read_journal(path)
         engine = cls(Journal(path, clock, held), clock, settings, rng, faults)
         recovery.replay(engine._state, held.records)
-        recovery.resume(engine._core, engine._desk)
+        recovery.resume(engine.core, engine._desk)
         engine._desk.accepted = sum(line["kind"] == "order" for line in held.records)
         engine._desk.duplicates = sum(line["kind"] == "duplicate" for line in held.records)
         return engine
@@ -86,7 +87,7 @@ class Engine:
     @property
     def settings(self) -> EngineSettings:
         """What the engine was started with."""
-        return self._core.settings
+        return self.core.settings
 
     @property
     def accepted(self) -> int:
@@ -109,11 +110,11 @@ class Engine:
 
     def listen(self, listener: Callable[[Happening], None]) -> None:
         """Have every happening told, in order and at once. A listener must not call the engine back."""
-        self._core.listeners.append(listener)
+        self.core.listeners.append(listener)
 
     def close(self) -> None:
         """Let go of the journal."""
-        self._core.journal.close()
+        self.core.journal.close()
 
     def market_of(self, token_id: str) -> Market:
         """The market a token belongs to. Raises UnknownToken."""
@@ -126,20 +127,20 @@ class Engine:
         """Open an event with its markets. Raises ValueError on ids that are taken or laid out wrongly."""
         self._state.check_event(event, list(markets))
         batch: list[Record] = [("event", event_fields(event))]
-        self._core.write_all(batch + [("market", market_fields(market)) for market in markets])
+        self.core.write_all(batch + [("market", market_fields(market)) for market in markets])
         self._state.add_event(event)
         for market in markets:
             self._state.add_market(market)
             if market.resolves_ms is not None:
-                self._core.plan(market.resolves_ms, "resolve", market.condition_id)
-            self._core.tell(MarketOpened(market))
+                self.core.plan(market.resolves_ms, "resolve", market.condition_id)
+            self.core.tell(MarketOpened(market))
 
     def create_account(self, address: str, *, house: bool = False) -> Account:
         """The account of a wallet, opened with unlimited allowances if new.
 
         House accounts have unlimited funds, and their resting orders are not journaled.
         """
-        return self._core.open_account(address, house=house)
+        return self.core.open_account(address, house=house)
 
     def account(self, address: str) -> Account | None:
         """The account of a wallet, None if there is none. Not to be changed by the caller."""
@@ -157,17 +158,17 @@ class Engine:
         """Add USD (base units) to an account, opened if new. Raises ValueError unless amount > 0."""
         if amount <= 0:
             raise ValueError(f"a deposit must be above 0, not {amount}")
-        account = self._core.open_account(address, house=False)
+        account = self.core.open_account(address, house=False)
         usd, balance = format_units(amount), format_units(account.cash + amount)
         moved = {"address": address, "token_id": None, "delta": usd, "balance": balance, "why": "deposit", "ref": ""}
-        self._core.write_all([("deposit", {"address": address, "amount": usd}), ("balance", moved)])
+        self.core.write_all([("deposit", {"address": address, "amount": usd}), ("balance", moved)])
         account.cash += amount
-        self._core.tell(BalanceChanged(address, None, amount, account.cash, "deposit", ""))
+        self.core.tell(BalanceChanged(address, None, amount, account.cash, "deposit", ""))
 
     def set_allowance(self, address: str, spender: str, amount: int) -> None:
         """Let a contract spend at most this much of a wallet's USD and tokens (UNLIMITED = no bound)."""
-        account = self._core.open_account(address, house=False)
-        self._core.write("allowance", {"address": address, "spender": spender, "amount": str(amount)})
+        account = self.core.open_account(address, house=False)
+        self.core.write("allowance", {"address": address, "spender": spender, "amount": str(amount)})
         account.allowances[spender] = amount
 
     def refresh_balance(self, address: str) -> None:
@@ -218,13 +219,12 @@ class Engine:
     def book(self, token_id: str) -> BookView:
         """The token's book. Raises UnknownToken."""
         market = self.market_of(token_id)
-        return self._state.books[market.condition_id].view(token_id, self._core.clock())
+        return self._state.books[market.condition_id].view(token_id, self.core.clock())
 
     def advance(self) -> None:
         """Do everything due by the clock: settlement steps, delayed orders, GTD expiry, resolutions."""
-        while (due := self._core.next_due()) is not None:
-            what, key = due
-            self._do[what](key)
+        while self.core.run_due(self._do):
+            pass
 
     def resolve(self, condition_id: str, outcome: int) -> None:
         """Decide a market (0 YES, 1 NO): cancels its open orders and pays winners $1 a share at once.

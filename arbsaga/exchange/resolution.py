@@ -18,11 +18,12 @@ class Resolution:
         """See Engine.resolve."""
         market = self.state.markets[condition_id]
         self._check(market, outcome)
-        self._decide(market, outcome)
-        event = self.state.events[market.event_id]
-        if outcome == YES and event.neg_risk:
+        if outcome == YES and self.state.events[market.event_id].neg_risk:
+            # The winner comes last: a crash in between must not leave an open sibling that could win too.
             for sibling in self._open_markets(market):
-                self._decide(sibling, NO)
+                if sibling is not market:
+                    self._decide(sibling, NO)
+        self._decide(market, outcome)
 
     def _check(self, market: Market, outcome: int) -> None:
         if outcome not in (YES, NO):
