@@ -1,0 +1,175 @@
+"""Writing a trade and its postings, inside the caller's transaction."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from arbsaga.domain.money import ZERO
+from arbsaga.domain.orders import Fill, OrderView
+from arbsaga.errors import LedgerError
+from arbsaga.ledger import models, reading
+from arbsaga.ledger.postings import USD, Lines, difference, of_close, of_fill, position_book
+from arbsaga.ledger.rows import EVIDENCE, LEGS, PLAN, TERMS
+from arbsaga.saga.messages import TradeRecord
+
+_TRADE_INSERT = insert(models.trades)
+_TRADE = _TRADE_INSERT.on_conflict_do_update(
+    index_elements=["trade_id"],
+    set_={
+        name: _TRADE_INSERT.excluded[name]
+        for name in ("phase", "reason", "plan", "legs", "hedged", "payout", "spent", "fees", "profit", "updated_ms")
+    },
+    where=models.trades.c.updated_ms <= _TRADE_INSERT.excluded.updated_ms,
+)
+_ORDER_INSERT = insert(models.orders)
+_ORDER_IF_NEW = _ORDER_INSERT.on_conflict_do_nothing(index_elements=["trade_id", "leg", "attempt"])
+_ORDER = _ORDER_INSERT.on_conflict_do_update(
+    index_elements=["trade_id", "leg", "attempt"],
+    set_={name: _ORDER_INSERT.excluded[name] for name in ("state", "matched", "reason", "evidence", "denied_ms")},
+)
+_FILL_INSERT = insert(models.fills)
+_FILL = _FILL_INSERT.on_conflict_do_update(
+    index_elements=["order_id", "fill_id"],
+    set_={name: _FILL_INSERT.excluded[name] for name in ("size", "price", "fee", "status", "time_ms")},
+)
+
+
+def book_record(connection: Connection, record: TradeRecord) -> None:
+    """The trade's row, its orders and fills, and the postings of what is new in them."""
+    newest = connection.execute(_TRADE, _trade_values(record)).rowcount == 1
+    for view in record.orders:
+        _put_order(connection, record, view, newest=newest)
+    touched = set()
+    for view, fill in _changed(connection, record.orders):
+        connection.execute(_FILL, _fill_values(view.order_id, fill))
+        entry = f"fill/{view.order_id}/{fill.fill_id}"
+        lines = difference(of_fill(view.terms, fill), _booked(connection, entry))
+        _append(connection, entry, record.plan.account, record.plan.trade_id, lines)
+        touched.add(view.terms.instrument.token)
+    close_empty(connection, record.plan.account, touched, record.plan.trade_id)
+
+
+def book_once(connection: Connection, entry: str, account: str, lines: Lines) -> bool:
+    """Append lines under an entry that belongs to no trade; False, and nothing, when it is already there."""
+    found = select(models.postings.c.id).where(models.postings.c.entry == entry).limit(1)
+    if connection.execute(found).first():
+        return False
+    _append(connection, entry, account, "", lines)
+    return True
+
+
+def close_empty(connection: Connection, account: str, tokens: set[str], trade_id: str) -> None:
+    """Move what is left in positions without shares to profit or loss."""
+    table = models.postings.c
+    query = (
+        select(table.book, table.unit, func.sum(table.amount))
+        .where(table.account == account, table.book.in_([position_book(token) for token in tokens]))
+        .group_by(table.book, table.unit)
+    )
+    sums = {(book, unit): amount for book, unit, amount in connection.execute(query)}
+    for token in sorted(tokens):
+        book = position_book(token)
+        left = sums.get((book, USD), ZERO)
+        if left and not sums.get((book, token), ZERO):
+            _append(connection, f"close/{account}/{token}", account, trade_id, of_close(token, left))
+
+
+def _changed(connection: Connection, views: Iterable[OrderView]) -> Iterator[tuple[OrderView, Fill]]:
+    """Fills that are new or say more than the ledger does. What is final stays as it is."""
+    views = tuple(views)
+    query = select(models.fills).where(models.fills.c.order_id.in_([view.order_id for view in views]))
+    known = {(row.order_id, row.fill_id): reading.fill(row) for row in connection.execute(query)}
+    for view in views:
+        for fill in view.fills:
+            before = known.get((view.order_id, fill.fill_id))
+            if before is None or (before != fill and not before.status.final):
+                yield view, fill
+
+
+def _put_order(connection: Connection, record: TradeRecord, view: OrderView, *, newest: bool) -> None:
+    terms, table = view.terms, models.orders.c
+    connection.execute(_ORDER if newest else _ORDER_IF_NEW, _order_values(record, view))
+    query = select(table.order_id).where(
+        table.trade_id == terms.trade_id, table.leg == terms.leg, table.attempt == terms.attempt
+    )
+    intended = connection.scalar(query)
+    if intended != view.order_id:
+        raise LedgerError(f"order {terms.key} is {view.order_id}, but {intended} was intended: nothing was recorded")
+
+
+def _booked(connection: Connection, entry: str) -> Lines:
+    table = models.postings.c
+    query = select(table.book, table.unit, func.sum(table.amount)).where(table.entry == entry)
+    return {(book, unit): amount for book, unit, amount in connection.execute(query.group_by(table.book, table.unit))}
+
+
+def _append(connection: Connection, entry: str, account: str, trade_id: str, lines: Lines) -> None:
+    now = time.time_ns() // 1_000_000
+    rows = [
+        {
+            "entry": entry,
+            "account": account,
+            "trade_id": trade_id,
+            "book": book,
+            "unit": unit,
+            "amount": amount,
+            "time_ms": now,
+        }
+        for (book, unit), amount in lines.items()
+    ]
+    if rows:
+        connection.execute(insert(models.postings), rows)
+
+
+def _trade_values(record: TradeRecord) -> dict[str, object]:
+    plan = record.plan
+    return {
+        "trade_id": plan.trade_id,
+        "account": plan.account,
+        "phase": record.phase,
+        "reason": record.reason,
+        "plan": PLAN.dump_json(plan).decode(),
+        "legs": LEGS.dump_json(record.legs).decode(),
+        "hedged": record.hedged,
+        "payout": record.payout,
+        "spent": record.spent,
+        "fees": record.fees,
+        "profit": record.profit,
+        "decided_ms": plan.decided_ms,
+        "updated_ms": record.time_ms,
+    }
+
+
+def _order_values(record: TradeRecord, view: OrderView) -> dict[str, object]:
+    terms = view.terms
+    return {
+        "trade_id": terms.trade_id,
+        "leg": terms.leg,
+        "attempt": terms.attempt,
+        "order_id": view.order_id,
+        "account": record.plan.account,
+        "workflow_id": f"basket/{record.plan.basket.key}",
+        "lease_id": record.plan.lease_id,
+        "terms": TERMS.dump_json(terms).decode(),
+        "created_ms": terms.created_ms,
+        "state": view.state,
+        "matched": view.matched,
+        "reason": view.reason,
+        "evidence": EVIDENCE.dump_json(view.evidence).decode(),
+        "denied_ms": view.denied_ms,
+        "intended": False,
+    }
+
+
+def _fill_values(order_id: str, fill: Fill) -> dict[str, object]:
+    return {
+        "order_id": order_id,
+        "fill_id": fill.fill_id,
+        "size": fill.size,
+        "price": fill.price,
+        "fee": fill.fee,
+        "status": fill.status,
+        "time_ms": fill.time_ms,
+    }

@@ -1,0 +1,264 @@
+"""The ledger: what was intended, what happened, and the books that follow.
+
+Every write is one immediate transaction, idempotent, and safe from several processes at once. Methods raise
+Unavailable (locked, full, read-only: a person can mend it) or LedgerError, each one line; nothing is half-written.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from arbsaga.domain.money import ZERO, Size, Usd
+from arbsaga.domain.orders import OrderState, OrderTerms
+from arbsaga.ledger import booking, database, models, postings, reading
+from arbsaga.ledger.database import Durability, explained
+from arbsaga.ledger.rows import ENDS, TERMS, Intent, TradeRow, TradeStory
+from arbsaga.notify.alert_log import read_alerts
+from arbsaga.saga.messages import TradeRecord
+
+_HALT = "halt"
+_INTEND_INSERT = insert(models.orders)
+# An attempt that a record has named, but that nobody intended and nothing is known of, was never sent.
+_INTEND = _INTEND_INSERT.on_conflict_do_update(
+    index_elements=["trade_id", "leg", "attempt"],
+    set_={
+        name: _INTEND_INSERT.excluded[name]
+        for name in ("order_id", "account", "workflow_id", "lease_id", "terms", "created_ms", "intended")
+    },
+    where=and_(models.orders.c.intended.is_(False), models.orders.c.state == OrderState.UNKNOWN),
+)
+
+
+class Ledger:
+    """One SQLite file. Synchronous: asyncio callers use `asyncio.to_thread`. Threads may share one Ledger."""
+
+    def __init__(self, engine: Engine, alert_log: Path | None) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        self._alert_log = alert_log
+
+    @classmethod
+    def open(
+        cls, url: str, *, durability: Durability = "full", busy_ms: int = 5_000, alert_log: Path | None = None
+    ) -> "Ledger":
+        """Open `sqlite:///file`, made or migrated where needed.
+
+        `busy_ms`: how long a call waits for another process's write. `alert_log`: where `trade()` finds the pages.
+        Raises ConfigError for another kind of URL; Unavailable when the file is locked, full, read-only, no
+        ledger, or written by a newer arbsaga.
+        """
+        engine = database.create(url, durability, busy_ms)
+        database.bring_up_to_date(engine, busy_ms)
+        return cls(engine, alert_log)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with explained(self._engine), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with explained(self._engine), self._writer.begin() as connection:
+            yield connection
+
+    # -- orders ------------------------------------------------------------------------------------------------
+
+    def intend(
+        self, orders: Sequence[tuple[OrderTerms, str]], *, account: str, workflow_id: str, lease_id: str
+    ) -> tuple[bool, ...]:
+        """Write orders down before they are sent: the send-once fence, on the disk when this returns.
+
+        True: fresh, may be sent. False: this (trade, leg, attempt) was intended before, by whatever process: it
+        must never be posted again. All or none are written.
+        """
+        with self._writing() as connection:
+            return tuple(
+                connection.execute(_INTEND, _intent_row(terms, order_id, account, workflow_id, lease_id)).rowcount == 1
+                for terms, order_id in orders
+            )
+
+    def intent(self, trade_id: str, leg: int, attempt: int) -> Intent | None:
+        """The terms and the order id as they were first written."""
+        table = models.orders.c
+        found = self._intents(
+            reading.INTENTS.where(table.trade_id == trade_id, table.leg == leg, table.attempt == attempt)
+        )
+        return found[0] if found else None
+
+    def intents_by_lease(self, lease_id: str) -> list[Intent]:
+        """Every order whose capital came from this lease."""
+        return self._intents(reading.INTENTS.where(models.orders.c.lease_id == lease_id))
+
+    def intents_by_order(self, order_ids: Sequence[str]) -> list[Intent]:
+        """The intents behind these order ids; an id that none knows is missing."""
+        return self._intents(reading.INTENTS.where(models.orders.c.order_id.in_(order_ids)))
+
+    def open_intents(self) -> list[Intent]:
+        """Every order that, for all that was recorded, may still fill."""
+        # Literal text, as in the partial index: a bound parameter would keep SQLite from using it.
+        return self._intents(reading.INTENTS.where(reading.STILL_OPEN))
+
+    def intents_in_flight(self) -> list[Intent]:
+        """Every order of a trade that has recorded no end yet (HELD is an end)."""
+        trades, orders = models.trades.c, models.orders.c
+        running = select(trades.trade_id).where(trades.phase.not_in(ENDS))
+        return self._intents(
+            reading.INTENTS.where(
+                or_(reading.STILL_OPEN, orders.trade_id.in_(running)),
+                or_(trades.phase.is_(None), trades.phase.not_in(ENDS)),
+            )
+        )
+
+    def intents(self, account: str) -> list[Intent]:
+        """Every order this account ever intended, oldest first."""
+        return self._intents(reading.INTENTS.where(models.orders.c.account == account))
+
+    def _intents(self, query: Select[tuple[object, ...]]) -> list[Intent]:
+        with self._reading() as connection:
+            return [reading.intent(row) for row in connection.execute(query)]
+
+    # -- trades ------------------------------------------------------------------------------------------------
+
+    def record(self, record: TradeRecord) -> None:
+        """Keep a trade as it stands: its row, orders and fills, and the postings that follow from new fills.
+
+        Idempotent. A record older than the last one adds what fills it knows and takes nothing back. Raises
+        LedgerError when an order is not the one that was intended.
+        """
+        with self._writing() as connection:
+            booking.book_record(connection, record)
+
+    def archive(self, trade_id: str, history_json: str) -> None:
+        """Keep the workflow's history of a trade; a later one replaces it."""
+        row = {"trade_id": trade_id, "history": zlib.compress(history_json.encode())}
+        query = insert(models.histories)
+        query = query.on_conflict_do_update(index_elements=["trade_id"], set_={"history": query.excluded.history})
+        with self._writing() as connection:
+            connection.execute(query, row)
+
+    def history(self, trade_id: str) -> str | None:
+        """The archived history as JSON."""
+        with self._reading() as connection:
+            found = connection.scalar(select(models.histories.c.history).where(models.histories.c.trade_id == trade_id))
+        return None if found is None else zlib.decompress(found).decode()
+
+    def trades(self, *, open_only: bool = False, limit: int | None = None) -> list[TradeRow]:
+        """Trades, newest decision first. `open_only`: those whose workflow is not over (HELD is over)."""
+        query = select(models.trades).order_by(models.trades.c.decided_ms.desc()).limit(limit)
+        if open_only:
+            query = query.where(models.trades.c.phase.not_in(ENDS))
+        with self._reading() as connection:
+            return [reading.trade_row(row) for row in connection.execute(query)]
+
+    def trade(self, trade_id: str) -> TradeStory | None:
+        """Everything kept of one trade, with the evidence for each order and the pages about it.
+
+        None when nothing is known of it.
+        """
+        with self._reading() as connection:
+            story = reading.story(connection, trade_id)
+        if story is None:
+            return None
+        row, orders, lines = story
+        alerts = read_alerts(self._alert_log, trade_id) if self._alert_log else ()
+        return TradeStory(row, orders, lines, alerts)
+
+    # -- money -------------------------------------------------------------------------------------------------
+
+    def open_account(self, account: str, venue: str, cash: Usd) -> None:
+        """Book the money an account starts with at a venue; only the first call counts."""
+        with self._writing() as connection:
+            booking.book_once(connection, f"opening/{account}/{venue}", account, postings.of_opening(venue, cash))
+
+    def book_payout(  # noqa: PLR0917 - a payout has these six facts, and callers know them in this order
+        self, account: str, venue: str, token: str, shares: Size, usd: Usd, ref: str
+    ) -> None:
+        """Book `shares` of a token that were paid out, merged or redeemed for `usd` (0 for the losing side).
+
+        Idempotent by `ref` within the account.
+        """
+        with self._writing() as connection:
+            lines = postings.of_payout(venue, token, shares, usd)
+            if booking.book_once(connection, f"payout/{account}/{ref}", account, lines):
+                booking.close_empty(connection, account, {token}, trade_id="")
+
+    def cash(self, account: str) -> Usd:
+        """USD at all venues by our books, fills that may yet be taken back included."""
+        return Usd(self._sum(account, models.postings.c.book.startswith("cash:")))
+
+    def fees(self, account: str) -> Usd:
+        """USD of fees booked."""
+        return Usd(self._sum(account, models.postings.c.book == postings.FEES))
+
+    def profit(self, account: str) -> Usd:
+        """USD realised on positions that are gone, before fees."""
+        return Usd(-self._sum(account, models.postings.c.book == postings.PROFIT))
+
+    def _sum(self, account: str, where: "reading.Condition") -> Decimal:
+        table = models.postings.c
+        query = select(func.sum(table.amount)).where(table.account == account, table.unit == postings.USD, where)
+        with self._reading() as connection:
+            return connection.scalar(query) or ZERO
+
+    def positions(self, account: str) -> dict[str, Size]:
+        """Shares by token by our books, those without any left out."""
+        table = models.postings.c
+        shares = func.sum(table.amount)
+        query = (
+            select(table.unit, shares)
+            .where(table.account == account, table.book == "position:" + table.unit)
+            .group_by(table.unit)
+            .having(shares != 0)
+        )
+        with self._reading() as connection:
+            return {token: Size(amount) for token, amount in connection.execute(query)}
+
+    def postings_balance(self) -> Usd:
+        """How far all postings are from zero, added up over every unit: anything but 0 is a bug."""
+        table = models.postings.c
+        with self._reading() as connection:
+            sums = connection.execute(select(func.sum(table.amount)).group_by(table.unit)).scalars()
+            return Usd(sum((abs(amount) for amount in sums), ZERO))
+
+    # -- halt --------------------------------------------------------------------------------------------------
+
+    def halt(self, reason: str | None) -> None:
+        """Stop new entries in every process, with a reason; None lets them go on. Undoing is never stopped."""
+        query = insert(models.flags)
+        query = query.on_conflict_do_update(index_elements=["name"], set_={"value": query.excluded.value})
+        with self._writing() as connection:
+            connection.execute(query, {"name": _HALT, "value": reason or ""})
+
+    def halted(self) -> str:
+        """Why entries are stopped, or empty."""
+        with self._reading() as connection:
+            return connection.scalar(select(models.flags.c.value).where(models.flags.c.name == _HALT)) or ""
+
+
+def _intent_row(terms: OrderTerms, order_id: str, account: str, workflow_id: str, lease_id: str) -> dict[str, object]:
+    return {
+        "trade_id": terms.trade_id,
+        "leg": terms.leg,
+        "attempt": terms.attempt,
+        "order_id": order_id,
+        "account": account,
+        "workflow_id": workflow_id,
+        "lease_id": lease_id,
+        "terms": TERMS.dump_json(terms).decode(),
+        "created_ms": terms.created_ms,
+        "state": OrderState.UNKNOWN,
+        "matched": ZERO,
+        "reason": "",
+        "evidence": "[]",
+        "denied_ms": 0,
+        "intended": True,
+    }
