@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from decimal import Decimal
 
 from arbsaga.domain.money import NO_SIZE, Size
-from arbsaga.domain.orders import Fill, OrderState, OrderView
+from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderView
 
 MAX_EVIDENCE = 40
 """Evidence lines kept per order: histories stay small, the newest are dropped last."""
@@ -15,6 +16,14 @@ _RANK = {
     OrderState.PENDING: 2,
     OrderState.LIVE: 3,
     OrderState.DONE: 4,
+}
+
+_STEP = {
+    FillStatus.MATCHED: 0,
+    FillStatus.MINED: 1,
+    FillStatus.RETRYING: 2,  # a mined match that was reverted; MINED anew changes nothing until it is final
+    FillStatus.CONFIRMED: 3,
+    FillStatus.FAILED: 3,
 }
 
 
@@ -30,13 +39,17 @@ def merge(
     """`known` with what `source` says added.
 
     A state only moves forward (UNKNOWN, ABSENT, PENDING, LIVE, DONE), since frames and answers are
-    not ordered against each other. A fill that is final stays so; the venue's matched size never
-    shrinks. The evidence grows only when something was learned.
+    not ordered against each other, and so does a fill; one that is final stays as it is. A fill
+    proves that the order exists and is not held back. The venue's matched size never shrinks. The
+    evidence grows only when something was learned.
     """
+    said = tuple(fills)
+    if said or matched > 0:
+        state = _further(OrderState.LIVE, state)
     after = replace(
         known,
         state=_further(known.state, state),
-        fills=_merge_fills(known.fills, fills),
+        fills=_merge_fills(known.fills, said),
         matched=Size(max(known.matched, matched)),
         reason=known.reason or reason,
     )
@@ -54,9 +67,14 @@ def _merge_fills(known: tuple[Fill, ...], said: Iterable[Fill]) -> tuple[Fill, .
     fills = {fill.fill_id: fill for fill in known}
     for fill in said:
         before = fills.get(fill.fill_id)
-        if before is None or not before.status.final:
+        if before is None or (not before.status.final and _order(fill) > _order(before)):
             fills[fill.fill_id] = fill
     return tuple(fills.values())
+
+
+def _order(fill: Fill) -> tuple[int, int, Decimal, Decimal, Decimal]:
+    """Which of two reports of one fill counts: the further, then the later, then the dearer one."""
+    return _STEP[fill.status], fill.time_ms, fill.fee, fill.size, fill.price
 
 
 def news(before: OrderView, after: OrderView) -> bool:
@@ -65,3 +83,15 @@ def news(before: OrderView, after: OrderView) -> bool:
     One more "not found" is no news: it only counts after the quiet time, when the caller looks again.
     """
     return (before.state, before.fills, before.matched) != (after.state, after.fills, after.matched)
+
+
+def decided(pairs: Iterable[tuple[OrderView, OrderView]], *, settled: bool) -> bool:
+    """Whether a poll has something to tell, given each order (as known, as seen now).
+
+    Without `settled`: any news. With it: every fill of every order is final, or one more has FAILED.
+    """
+    pairs = tuple(pairs)
+    if not settled:
+        return any(news(before, after) for before, after in pairs)
+    final = all(fill.status.final for _, after in pairs for fill in after.fills)
+    return final or any(after.failed > before.failed for before, after in pairs)

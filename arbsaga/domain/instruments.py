@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from arbsaga.domain.fees import NO_FEE, FeeSchedule
-from arbsaga.domain.money import Price, Size, Usd, floor_to
+from arbsaga.domain.money import Price, Size, Usd, ceil_to, floor_to
 
 
 class Side(StrEnum):
@@ -72,8 +72,18 @@ class Instrument:
         """The largest size the venue accepts that is not above `size`."""
         return Size(floor_to(size, self.rules.size_step))
 
-    def allows(self, size: Size, price: Price) -> bool:
-        """Whether the venue takes an order of this size (shares) at this price (USD a share)."""
+    def allows(self, size: Size, price: Price, side: Side = Side.BUY) -> bool:
+        """Whether the venue takes a marketable order of this size (shares) at this price (USD a share)."""
         rules = self.rules
-        on_grid = price % rules.tick == 0 and rules.tick <= price <= 1 - rules.tick
-        return on_grid and size >= rules.min_size and size * price >= rules.min_notional
+        on_grid = price % rules.tick == 0 and rules.tick <= price <= 1 - rules.tick and size % rules.size_step == 0
+        worth = side is Side.SELL or size * price >= rules.min_notional
+        return on_grid and size >= rules.min_size and worth
+
+    def worst_limit(self, side: Side) -> Price:
+        """The price furthest against us that an order of `side` may have: one tick inside 0 and 1."""
+        return Price(1 - self.rules.tick if side is Side.BUY else self.rules.tick)
+
+    def limit_for(self, side: Side, price: Price) -> Price:
+        """The limit on the tick grid that reaches `price`, rounded against us (a book can hold finer prices)."""
+        tick = self.rules.tick
+        return Price(ceil_to(price, tick) if side is Side.BUY else floor_to(price, tick))

@@ -3,7 +3,7 @@
 Never a float. Every rounding is named, and rounds against us.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import NewType
 
 Price = NewType("Price", Decimal)
@@ -21,12 +21,14 @@ MICRO = Decimal("0.000001")
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of `step` (> 0) that is not above `value`."""
+    """The largest multiple of `step` (> 0) that is not above `value`. Exact: a quotient is never rounded up to it."""
     assert step > 0, "a step is positive"
-    return (value / step).to_integral_value(ROUND_FLOOR) * step
+    steps, rest = divmod(value, step)
+    return (steps - 1 if rest < 0 else steps) * step
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
-    """The smallest multiple of `step` (> 0) that is not below `value`."""
+    """The smallest multiple of `step` (> 0) that is not below `value`. Exact, like `floor_to`."""
     assert step > 0, "a step is positive"
-    return (value / step).to_integral_value(ROUND_CEILING) * step
+    steps, rest = divmod(value, step)
+    return (steps + 1 if rest > 0 else steps) * step

@@ -7,13 +7,14 @@ slice no longer passes the gates or the budget is spent. So the average passes t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd, lcm
 
 from arbsaga.domain.baskets import Basket, Leg
 from arbsaga.domain.books import Book, Level
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import MICRO, NO_USD, ZERO, Price, Size, Usd, ceil_to, floor_to
-
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Gates:
     """What a basket must pass to be traded.
 
     `max_price_ratio`: price over payout before fees must be under this. `min_edge`: USD of profit
-    per $1 of payout after fees (may be negative, for drills). `min_depth`: shares that every leg
-    must offer at its limit. `budget`: USD that may be spent, fees included.
+    per $1 of payout after fees (may be negative, for drills). `min_depth`: shares that every leg's
+    book must offer at its limit or better. `budget`: USD that may be spent, fees included.
     """
 
     max_price_ratio: Decimal = Decimal("0.98")
@@ -75,30 +76,44 @@ class NoTrade:
 def price_basket(basket: Basket, books: Mapping[str, Book], gates: Gates) -> Quote | NoTrade:
     """The largest size of the basket that passes the gates on these books, or why there is none.
 
-    `books` maps each leg's token to its book. Sizes come in steps that every leg's venue accepts.
+    `books` maps each leg's token to its book. Sizes come in steps that every leg's venue accepts,
+    limits on its tick grid. The text before the colon of a reason names the gate.
     """
     sides = []
     for leg in basket.legs:
         book = books.get(leg.instrument.token)
         if book is None:
             return NoTrade(f"no book: {leg.instrument.title}")
-        levels = book.against(leg.side)
+        levels = _reachable(leg, book)
         if not levels:
             return NoTrade(f"empty book: {leg.instrument.title}")
         sides.append(levels)
     top = [levels[0].price for levels in sides]
     edge = unit_edge(basket, top)
-    if reason := _gate(basket, top, edge, gates):
+    if reason := _gate(basket, top, gates):
         return NoTrade(reason, edge)
-    depths = _walk(basket, sides, gates)
-    return _quote(basket, depths, sides, gates, edge)
+    quote = _quote(basket, _walk(basket, sides, gates), sides, gates)
+    reason = _refusal(quote, sides, gates)
+    return NoTrade(reason, edge) if reason else quote
 
 
 def unit_edge(basket: Basket, prices: Sequence[Price]) -> Decimal:
     """Profit per $1 of payout of one unit at these prices, fees included and not rounded."""
+    return (basket.payout - _unit_cost(basket, prices)) / basket.payout
+
+
+def _reachable(leg: Leg, book: Book) -> tuple[Level, ...]:
+    """The levels that an order can take at all: its limit must stay a tick inside 0 and 1."""
+    levels = book.against(leg.side)
+    worst = leg.instrument.worst_limit(leg.side)
+    if levels and _signed(leg) * levels[-1].price > _signed(leg) * worst:
+        return tuple(book.within(leg.side, worst))
+    return levels
+
+
+def _unit_cost(basket: Basket, prices: Sequence[Price]) -> Decimal:
     pairs = zip(basket.legs, prices, strict=True)
-    cost = sum((leg.ratio * (_signed(leg) * price + _fee_per_share(leg, price)) for leg, price in pairs), ZERO)
-    return (basket.payout - cost) / basket.payout
+    return sum((leg.ratio * (_signed(leg) * price + _fee_per_share(leg, price)) for leg, price in pairs), ZERO)
 
 
 def _fee_per_share(leg: Leg, price: Price) -> Decimal:
@@ -109,71 +124,87 @@ def _signed(leg: Leg) -> int:
     return 1 if leg.side is Side.BUY else -1
 
 
-def _gate(basket: Basket, prices: Sequence[Price], edge: Decimal, gates: Gates) -> str | None:
+def _gate(basket: Basket, prices: Sequence[Price], gates: Gates) -> str:
+    """Why one more unit at these prices is not wanted, or empty."""
     price = sum((_signed(leg) * at * leg.ratio for leg, at in zip(basket.legs, prices, strict=True)), ZERO)
     if price >= gates.max_price_ratio * basket.payout:
-        return f"price {price} is not under {gates.max_price_ratio} of the payout {basket.payout}"
-    if edge < gates.min_edge:
-        return f"edge {edge:.4f} per $1 is under {gates.min_edge} after fees"
-    return None
+        return f"price: {price:f} is not under {gates.max_price_ratio} of the payout {basket.payout}"
+    profit = basket.payout - _unit_cost(basket, prices)
+    if profit < gates.min_edge * basket.payout:
+        return f"edge: {profit / basket.payout:.4f} per $1 is under {gates.min_edge} after fees"
+    return ""
 
 
-def _walk(basket: Basket, sides: Sequence[tuple[Level, ...]], gates: Gates) -> Size:
+def _walk(basket: Basket, sides: Sequence[tuple[Level, ...]], gates: Gates) -> Decimal:
     """How many units can be had before the next slice fails the gates or the budget is spent."""
     at = [0] * len(sides)
-    left = [levels[0].size / leg.ratio for levels, leg in zip(sides, basket.legs, strict=True)]
+    reach = [levels[0].size for levels in sides]  # summed in shares, so that a ratio is divided by once only
     units, spent = ZERO, ZERO
     while True:
         prices = [levels[index].price for levels, index in zip(sides, at, strict=True)]
-        if _gate(basket, prices, unit_edge(basket, prices), gates):
-            return Size(units)
-        unit_cost = basket.payout * (1 - unit_edge(basket, prices))
-        step = min(left)
-        if unit_cost > 0 and spent + step * unit_cost > gates.budget:
-            return Size(units + (gates.budget - spent) / unit_cost)
-        units, spent = units + step, spent + step * unit_cost
-        for index, leg in enumerate(basket.legs):
-            left[index] -= step
-            if left[index] > 0:
+        if _gate(basket, prices, gates):
+            return units
+        unit_cost = _unit_cost(basket, prices)
+        limits = [size / leg.ratio for size, leg in zip(reach, basket.legs, strict=True)]
+        until = min(limits)
+        cost = (until - units) * unit_cost
+        if cost > 0 and spent + cost > gates.budget:
+            return units + (gates.budget - spent) / unit_cost
+        units, spent = until, spent + cost
+        for index, limit in enumerate(limits):
+            if limit > until:
                 continue
             at[index] += 1
             if at[index] == len(sides[index]):
-                return Size(units)
-            left[index] = sides[index][at[index]].size / leg.ratio
+                return units
+            reach[index] = Size(reach[index] + sides[index][at[index]].size)
 
 
-def _quote(
-    basket: Basket, units: Size, sides: Sequence[tuple[Level, ...]], gates: Gates, edge: Decimal
-) -> Quote | NoTrade:
-    step = max(leg.instrument.rules.size_step / leg.ratio for leg in basket.legs)
-    size = Size(floor_to(units, step))
-    while size > 0:
-        legs = tuple(_leg_quote(leg, size, levels) for leg, levels in zip(basket.legs, sides, strict=True))
-        if sum((quote.cost + quote.fee for quote in legs), NO_USD) <= gates.budget:
-            break
-        size = Size(size - step)  # rounding fees up can pass the budget by a hair
-    if size < gates.min_depth:
-        return NoTrade(f"only {size} shares at the limit, {gates.min_depth} wanted", edge)
-    for quote in legs:
-        if not quote.leg.instrument.allows(quote.size, quote.limit):
-            return NoTrade(
-                f"{quote.size} @ {quote.limit} is under the venue's minimum: {quote.leg.instrument.title}",
-                edge,
-            )
-    return Quote(
-        basket,
-        size,
-        legs,
-        cost=Usd(sum((quote.cost for quote in legs), NO_USD)),
-        fees=Usd(sum((quote.fee for quote in legs), NO_USD)),
-        payout=Usd(size * basket.payout),
-    )
+def _quote(basket: Basket, units: Decimal, sides: Sequence[tuple[Level, ...]], gates: Gates) -> Quote:
+    """The basket at the largest size up to `units` that every leg's venue accepts and the budget pays."""
+    step = _common_step(tuple((leg.instrument.rules.size_step, leg.ratio) for leg in basket.legs))
+    size = floor_to(max(units, ZERO), step)
+    while True:
+        legs = tuple(_leg_quote(leg, Size(size), levels) for leg, levels in zip(basket.legs, sides, strict=True))
+        cost, fees = sum((quote.cost for quote in legs), NO_USD), sum((quote.fee for quote in legs), NO_USD)
+        if size <= 0 or cost + fees <= gates.budget:
+            return Quote(basket, Size(size), legs, Usd(cost), Usd(fees), Usd(size * basket.payout))
+        size -= step  # rounding fees up can pass the budget by a hair
+
+
+@lru_cache(maxsize=256)
+def _common_step(legs: tuple[tuple[Decimal, Decimal], ...]) -> Decimal:
+    """The smallest step of units that is a whole number of size steps, and a finite decimal, for every leg."""
+    steps = [Fraction(step) / Fraction(ratio) for step, ratio in legs]
+    top = lcm(*(step.numerator for step in steps))
+    bottom = gcd(*(step.denominator for step in steps))
+    finite = gcd(bottom, 10 ** bottom.bit_length())  # 1/3 has no last decimal: whole units then
+    return Decimal(top) / finite
+
+
+def _refusal(quote: Quote, sides: Sequence[tuple[Level, ...]], gates: Gates) -> str:
+    """Why the venue or the gates refuse the largest size, or empty. A smaller one has less depth at its limit."""
+    for leg_quote, levels in zip(quote.legs, sides, strict=True):
+        instrument, side = leg_quote.leg.instrument, leg_quote.leg.side
+        depth = _depth(leg_quote, levels)
+        if depth < gates.min_depth:
+            return f"depth: only {depth:f} shares at {leg_quote.limit}, {gates.min_depth} wanted: {instrument.title}"
+        if not instrument.allows(leg_quote.size, leg_quote.limit, side):
+            return f"minimum: {leg_quote.size:f} @ {leg_quote.limit} is under the venue's: {instrument.title}"
+    if quote.edge < gates.min_edge * quote.payout:
+        return f"edge: {quote.edge:f} on {quote.payout:f} is under {gates.min_edge} per $1 once fees are rounded up"
+    return ""
+
+
+def _depth(quote: LegQuote, levels: tuple[Level, ...]) -> Decimal:
+    sign = _signed(quote.leg)
+    return sum((level.size for level in levels if sign * level.price <= sign * quote.limit), ZERO)
 
 
 def _leg_quote(leg: Leg, units: Size, levels: tuple[Level, ...]) -> LegQuote:
     size = Size(units * leg.ratio)
-    cost, fee, limit = take(leg, size, levels)
-    return LegQuote(leg, size, limit, cost, fee)
+    cost, fee, worst = take(leg, size, levels)
+    return LegQuote(leg, size, leg.instrument.limit_for(leg.side, worst), cost, fee)
 
 
 def take(leg: Leg, size: Size, levels: tuple[Level, ...]) -> tuple[Usd, Usd, Price]:
