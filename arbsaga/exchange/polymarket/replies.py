@@ -1,9 +1,20 @@
 """How the venue answers: JSON bodies, error bodies `{"error", "code"?, "retry_after_seconds"?}` and their status."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import orjson
 from aiohttp import web
+
+MALFORMED = "Invalid order payload"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """When the bytes of a request were in: monotonic ns and wall ms."""
+
+    ns: int
+    ms: int
 
 
 class Refusal(Exception):
@@ -38,3 +49,10 @@ class Refusal(Exception):
 def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer. Without the content type the official client ignores error, code and retry fields."""
     return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+
+
+def hang_up(request: web.Request) -> web.Response:
+    """Closes the connection instead of answering. The response it gives is for the server loop, nobody reads it."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

@@ -11,11 +11,7 @@ from coincurve import PublicKey
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 
-CHAIN_ID = 137
-
-EXCHANGE_STANDARD = "0xE111180000d2663C0091e4f400237545B87B996B"
-EXCHANGE_NEG_RISK = "0xe2222d279d744050d28e00520010520000310F59"
-EXCHANGE_V3 = "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa"
+from arbsaga.exchange.ids import CHAIN, EXCHANGE_V3
 
 EOA = 0
 DEPOSIT_WALLET = 3
@@ -74,11 +70,7 @@ def domain_separator(contract: str) -> bytes:
     """Domain of one of the three exchanges: version "3" for Protocol V2's exchange, "2" for the CTF ones."""
     version = b"3" if contract == EXCHANGE_V3 else b"2"
     return keccak(
-        keccak(_DOMAIN_TYPE)
-        + keccak(b"Polymarket CTF Exchange")
-        + keccak(version)
-        + _word(CHAIN_ID)
-        + _address(contract)
+        keccak(_DOMAIN_TYPE) + keccak(b"Polymarket CTF Exchange") + keccak(version) + _word(CHAIN) + _address(contract)
     )
 
 
@@ -146,7 +138,7 @@ def order_signer(contract: str, order: SignedFields, contents: bytes, signature:
         + contents
         + _WALLET_NAME_HASH
         + _WALLET_VERSION_HASH
-        + _word(CHAIN_ID)
+        + _word(CHAIN)
         + _address(order.signer)
         + bytes(32)
     )
@@ -156,7 +148,7 @@ def order_signer(contract: str, order: SignedFields, contents: bytes, signature:
 def login_signer(address: str, timestamp: str, nonce: int, signature: bytes) -> str | None:
     """Address that signed the ClobAuth message of the L1 headers, or None when it is no signature."""
     domain = keccak(
-        keccak(_LOGIN_DOMAIN_TYPE) + keccak(b"ClobAuthDomain") + keccak(b"1") + _word(CHAIN_ID),
+        keccak(_LOGIN_DOMAIN_TYPE) + keccak(b"ClobAuthDomain") + keccak(b"1") + _word(CHAIN),
     )
     contents = keccak(
         keccak(_LOGIN_TYPE) + _address(address) + keccak(timestamp.encode()) + _word(nonce) + keccak(_LOGIN_MESSAGE)

@@ -13,11 +13,8 @@ from polymarket._internal.wallet import (
     derive_uups_deposit_wallet_address,
 )
 
-from arbsaga.exchange.polymarket import signatures
+from arbsaga.exchange.ids import CHAIN, CTF_EXCHANGE, EXCHANGE_V3, NEG_RISK_EXCHANGE
 from arbsaga.exchange.polymarket.signatures import (
-    EXCHANGE_NEG_RISK,
-    EXCHANGE_STANDARD,
-    EXCHANGE_V3,
     SignedFields,
     login_signer,
     order_id,
@@ -44,8 +41,8 @@ ORDER = SignedFields(
     builder=bytes(32),
 )
 GOLDEN = {
-    EXCHANGE_STANDARD: "0xf6ebb2bd93f1d971ee65798028c7e21af02dfbe4ee48fe96920a9188f70b7306",
-    EXCHANGE_NEG_RISK: "0xecb89fdb3a19fa366786e3ce87e67458ccd831ebd9936233eac9dac5698759dc",
+    CTF_EXCHANGE: "0xf6ebb2bd93f1d971ee65798028c7e21af02dfbe4ee48fe96920a9188f70b7306",
+    NEG_RISK_EXCHANGE: "0xecb89fdb3a19fa366786e3ce87e67458ccd831ebd9936233eac9dac5698759dc",
     EXCHANGE_V3: "0x27aba875f4006a9508bd65775bddeeb7de5cb72d5292f5dc9d4389c250a327af",
 }
 
@@ -88,8 +85,8 @@ def test_eoa_signature_recovers_the_key(contract):
 
 def test_signature_for_another_exchange_is_someone_elses():
     """A neg-risk order signed for the standard exchange does not recover to the owner (py-clob-client #79)."""
-    signature = signed_by_client(EXCHANGE_STANDARD, ORDER)
-    assert order_signer(EXCHANGE_NEG_RISK, ORDER, struct_hash(ORDER), signature) != OWNER
+    signature = signed_by_client(CTF_EXCHANGE, ORDER)
+    assert order_signer(NEG_RISK_EXCHANGE, ORDER, struct_hash(ORDER), signature) != OWNER
 
 
 @pytest.mark.parametrize("contract", GOLDEN)
@@ -115,7 +112,7 @@ def test_damaged_wrapper_is_no_signature(cut):
 def test_proxy_and_safe_wallets_are_not_accepted():
     """Signature types 1 and 2 are not offered by the simulated exchange."""
     order = dataclasses.replace(ORDER, signature_type=2)
-    assert order_signer(EXCHANGE_STANDARD, order, struct_hash(order), bytes(65)) is None
+    assert order_signer(CTF_EXCHANGE, order, struct_hash(order), bytes(65)) is None
 
 
 @pytest.mark.parametrize("junk", [b"", bytes(64), bytes(65), b"\xff" * 64 + b"\x1b", bytes(64) + b"\x05"])
@@ -158,5 +155,5 @@ def test_contract_addresses_are_the_official_ones():
         PRODUCTION_CONFIG.neg_risk_exchange,
         PRODUCTION_CONFIG.exchange_v3,
     )
-    assert official == (EXCHANGE_STANDARD, EXCHANGE_NEG_RISK, EXCHANGE_V3)
-    assert PRODUCTION_CONFIG.chain_id == signatures.CHAIN_ID
+    assert official == (CTF_EXCHANGE, NEG_RISK_EXCHANGE, EXCHANGE_V3)
+    assert PRODUCTION_CONFIG.chain_id == CHAIN

@@ -1,0 +1,124 @@
+"""The one HTTP server behind all of the venue's services, and what happens around every request."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from arbsaga.errors import Rejected, Unavailable, UserError
+from arbsaga.exchange.polymarket import (
+    account,
+    admin,
+    books,
+    cancels,
+    chain,
+    data,
+    gamma,
+    heartbeats,
+    markets,
+    orders,
+    status,
+)
+from arbsaga.exchange.polymarket.gate import wait
+from arbsaga.exchange.polymarket.market_channel import MarketChannel
+from arbsaga.exchange.polymarket.replies import Received, Refusal
+from arbsaga.exchange.polymarket.user_channel import UserChannel
+from arbsaga.exchange.polymarket.venue import VENUE, Venue, World, stamp
+
+log = structlog.get_logger(__name__)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TICK_S = 0.02
+_ADMIN = "/admin/"
+_STREAMS = "/ws/"
+
+
+def build_app(venue: Venue, world: World | None = None, seed: int = 0) -> web.Application:
+    """Every service on one server: their paths do not clash, so none needs a prefix."""
+    app = web.Application(middlewares=[around])
+    app[VENUE] = venue
+    market_channel, user_channel = MarketChannel(venue), UserChannel(venue, seed)
+    app.add_routes(
+        [
+            *orders.ROUTES,
+            *cancels.ROUTES,
+            *books.ROUTES,
+            *markets.ROUTES,
+            *account.ROUTES,
+            *heartbeats.ROUTES,
+            *gamma.ROUTES,
+            *data.ROUTES,
+            *status.ROUTES,
+            web.post("/rpc", chain.Chain(venue).serve),
+            *admin.Admin(venue, world).routes(),
+            web.get("/ws/market", market_channel.serve),
+            web.get("/ws/user", user_channel.serve),
+        ]
+    )
+
+    async def start(_: web.Application) -> None:
+        venue.later(heartbeats.watch(venue))
+        venue.later(tick(venue))
+
+    async def stop(_: web.Application) -> None:
+        await market_channel.close()
+        await user_channel.close()
+        await venue.stop()
+
+    app.on_startup.append(start)
+    app.on_shutdown.append(stop)
+    return app
+
+
+async def tick(venue: Venue) -> None:
+    """Keeps the exchange up to date while nobody calls. Runs until cancelled."""
+    while True:
+        await wait(TICK_S)
+        try:
+            venue.engine.advance()
+        except Unavailable:
+            # Nothing is lost: what is due stays due until the journal can be written again.
+            log.exception("truth_journal_failed")
+
+
+@web.middleware
+async def around(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Notes when the request was in, brings the exchange up to now, and gives errors the venue's form."""
+    venue = request.app[VENUE]
+    await request.read()
+    stamp(request, Received(time.monotonic_ns(), venue.clock()))
+    if request.path.startswith(_STREAMS):
+        return await handler(request)
+    far_s = 0.0 if request.path.startswith(_ADMIN) else _distance_s(venue, request.path)
+    await wait(far_s / 2)
+    response = await _answer(venue, request, handler)
+    await wait(far_s / 2)
+    return response
+
+
+def _distance_s(venue: Venue, path: str) -> float:
+    """Seconds there and back that the fault `latency` puts between client and exchange."""
+    fault = venue.faults.draw("latency", path=path)
+    return float(fault.number("ms", 25)) / 1000 if fault is not None else 0.0
+
+
+async def _answer(venue: Venue, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        if request.path.startswith(_ADMIN):
+            admin.guard(request)
+        venue.engine.advance()
+        return await handler(request)
+    except Refusal as refusal:
+        return refusal.response()
+    except Rejected as rejected:
+        return Refusal(rejected.status, rejected.text, code=rejected.code).response()
+    except web.HTTPException as missing:
+        return Refusal(missing.status, "not found" if missing.status == 404 else missing.reason).response()
+    except Unavailable:
+        log.exception("truth_journal_failed", path=request.path)
+        return Refusal(500, "Internal server error").response()
+    except (UserError, ValueError) as error:
+        if not request.path.startswith(_ADMIN):
+            raise
+        return Refusal(400, str(error)).response()

@@ -1,0 +1,83 @@
+"""The two unmodified official clients discover, listen, trade and cancel on the exchange, on both protocol versions."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from polymarket import AsyncSecureClient
+from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
+from polymarket.streams import MarketSpec, UserSpec
+
+from .running import OWNER_KEY
+
+VERSIONS = ["v1", "v2"]
+
+
+def environment(url):
+    """The official client's way to another host (facts 8.1)."""
+    socket = url.replace("http", "ws", 1)
+    config = dataclasses.replace(
+        PRODUCTION_CONFIG,
+        clob_url=url,
+        gamma_url=url,
+        data_url=url,
+        relayer_url=url,
+        rpc_url=f"{url}/rpc",
+        clob_market_ws_url=f"{socket}/ws/market",
+        clob_user_ws_url=f"{socket}/ws/user",
+    )
+    return create_environment(name="simulated", config=config)
+
+
+@pytest.fixture(params=["eoa", "deposit wallet"])
+async def client(exchange, request):
+    """polymarket-client for a plain key, and for the deposit wallet it chooses by itself."""
+    wallet = exchange.trader().wallet if request.param == "eoa" else None
+    found = await AsyncSecureClient.create(private_key=OWNER_KEY, wallet=wallet, environment=environment(exchange.url))
+    yield found
+    await found.close()
+
+
+async def event_of(handle, wanted):
+    """The next event of a subscription that is wanted."""
+    async with asyncio.timeout(5):
+        async for event in handle:
+            if wanted(event):
+                return event
+    raise AssertionError("the subscription ended")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_polymarket_client(exchange, client, version):
+    """Discovery by Gamma, both channels, a resting order, its cancel, a taker order, settlement, position."""
+    expected = exchange.v1 if version == "v1" else exchange.v2
+    await exchange.offer(expected, "SELL", "0.52", "100")
+    found = [market async for market in client.list_markets(version=version).iter_items()]
+    market = next(market for market in found if market.slug == expected.slug)
+    yes = market.outcomes.yes.token_id if version == "v1" else market.outcomes.yes.position_id
+    assert (yes, market.version) == (expected.token_ids[0], version)
+
+    books = await client.subscribe(MarketSpec(asset_ids=[yes], custom_feature_enabled=True))
+    mine = await client.subscribe(UserSpec())
+    book = await event_of(books, lambda event: event.type == "book")
+    assert [str(level.price) for level in book.payload.asks] == ["0.52"]
+
+    resting = await client.create_limit_order(asset_id=yes, price="0.40", size="10", side="BUY")
+    posted = await client.post_order(resting)
+    assert (posted.ok, posted.status) == (True, "live")
+    placed = await event_of(mine, lambda event: event.type == "order")
+    assert (placed.payload.id, placed.payload.order_event_type) == (posted.order_id, "PLACEMENT")
+    assert [order.id async for order in client.list_open_orders().iter_items()] == [posted.order_id]
+    canceled = await client.cancel_order(order_id=posted.order_id)
+    assert canceled.canceled == (posted.order_id,)
+
+    taking = await client.create_limit_order(asset_id=yes, price="0.52", size="10", side="BUY")
+    taken = await client.post_order(taking)
+    assert (taken.status, str(taken.making_amount), str(taken.taking_amount)) == ("matched", "5.2", "10")
+    await event_of(books, lambda event: event.type == "last_trade_price")
+    outcome = await client.wait_for_order_fill_settlement(taken)
+    assert outcome is not None
+    confirmed = await event_of(mine, lambda event: event.type == "trade" and event.payload.status == "CONFIRMED")
+    assert confirmed.payload.taker_order_id == taken.order_id
+    [position] = [position async for position in client.list_positions().iter_items()]
+    assert (position.asset_id, str(position.current_size)) == (yes, "10.0")
