@@ -6,7 +6,7 @@
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from arbsaga.domain.money import Size
+from arbsaga.domain.money import Size, ceil_to
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.saga.messages import DepthReport, Page, Phase, TradePlan
 from arbsaga.saga.trade import Trade
@@ -238,7 +238,7 @@ def page_for(trade: Trade, kind: str, headline: str, to_do: str) -> Page:
     for index, leg in enumerate(trade.legs):
         least, most = trade.least(index), trade.most(index)
         held = f"{least:f}" if least == most else f"{least:f} to {most:f}"
-        exposure = trade.surplus(index) * Decimal(trade.average_cost(index))
+        exposure = ceil_to(trade.surplus(index) * trade.average_cost(index), Decimal("0.01"))
         facts.append((f"leg {index} {leg.instrument.title}", f"holds {held}, exposed {exposure:f} USD"))
     for view in trade.orders:
         terms = view.terms

@@ -146,7 +146,7 @@ class PollFills:
 
     `known` is what the story has already seen. With `prove`, every source (by id, trades, stream)
     is asked at least once. With `settled`, news that decide nothing are left out: the answer comes
-    when every fill is final or one has FAILED.
+    when every fill is final or one more than known has FAILED.
     """
 
     trade_id: str
@@ -166,22 +166,27 @@ class CancelLeg:
 
 @dataclass(frozen=True, slots=True)
 class ReadBooks:
-    """Read fresh books of these tokens, and how many shares of each can be sold now."""
+    """Read fresh books of these tokens, how many shares of each can be sold now, and the latest of these orders.
+
+    The orders are those with unsettled fills: a fill that has FAILED meanwhile must not be undone again.
+    """
 
     trade_id: str
     tokens: tuple[str, ...]
+    known: tuple[OrderView, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What undoing decides on: the books, and the settled shares that can be sold now.
+    """What undoing decides on: the books, the settled shares that can be sold now, and the orders asked about.
 
-    A token whose book could not be read is left out.
+    A token whose book could not be read is left out; every order is answered.
     """
 
     trade_id: str
     books: tuple[Book, ...]
     sellable: tuple[tuple[str, Size], ...]
+    orders: tuple[OrderView, ...]
     time_ms: int
 
 

@@ -9,7 +9,7 @@ from arbsaga.domain.books import Book, Level
 from arbsaga.domain.evidence import merge
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import NO_SIZE, ZERO, Price, Size
-from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderTerms, OrderView
+from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.saga.simulator.clock import Clock
 from arbsaga.saga.simulator.weather import Weather
 
@@ -18,13 +18,28 @@ CENT = Decimal("0.01")
 
 @dataclass(slots=True)
 class Resting:
-    """The exchange's own record of one accepted order."""
+    """The exchange's own record of one accepted order.
+
+    `late_ms`: sent so long after its send-by (0 or less: in time). `excess`: shares by which a
+    reducing order was larger than what its leg held when it came.
+    """
 
     terms: OrderTerms
     order_id: str
     state: OrderState = OrderState.LIVE
     fills: dict[str, Fill] = field(default_factory=dict)
     late_ms: int = 0
+    excess: Size = NO_SIZE
+
+    def alive_at(self, moment_ms: int) -> Size:
+        """Shares matched and not taken back by then."""
+        alive = (f.size for f in self.fills.values() if f.status is not FillStatus.FAILED or f.time_ms > moment_ms)
+        return Size(sum(alive, ZERO))
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds to its leg; EXIT and HEDGE reduce it."""
+        return self.terms.purpose in (Purpose.ENTER, Purpose.COMPLETE)
 
     @property
     def matched(self) -> Size:
@@ -47,11 +62,10 @@ class SimExchange:
         return share > 0 and self.rng.random() < share
 
     def deliver(self, terms: OrderTerms, late_ms: int = 0) -> None:
-        """The engine receives an order: it fills in whole, in part or not at all, and the rest rests.
-
-        `late_ms` is how long after its send-by the order was sent (0 or less: in time).
-        """
+        """The engine receives an order: it fills in whole, in part or not at all, and the rest rests."""
         order = Resting(terms, order_id(terms), late_ms=late_ms)
+        if not order.adds:
+            order.excess = Size(max(ZERO, terms.size - max(ZERO, self.held(terms.leg, terms.created_ms))))
         assert order.order_id not in self.orders, "the venue refuses a duplicate for ever"
         self.orders[order.order_id] = order
         self.accepted[terms.key] = self.accepted.get(terms.key, 0) + 1
@@ -119,6 +133,15 @@ class SimExchange:
         if known.state is not OrderState.UNKNOWN:
             return known
         return OrderView(known.terms, known.order_id, known.state, denied_ms=self.clock.now_ms)
+
+    def held(self, leg: int, as_of_ms: int | None = None) -> Decimal:
+        """Shares of a leg by this record: what added to it less what reduced it.
+
+        Failed fills are left out; with `as_of_ms`, those that had failed by then.
+        """
+        moment = self.clock.now_ms if as_of_ms is None else as_of_ms
+        orders = [order for order in self.orders.values() if order.terms.leg == leg]
+        return sum((order.alive_at(moment) if order.adds else -order.alive_at(moment) for order in orders), ZERO)
 
     def book(self, token: str) -> Book:
         """A book around the last price, moved and thinned by luck; sometimes there is none to speak of."""

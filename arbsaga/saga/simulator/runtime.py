@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from arbsaga.domain.evidence import news
+from arbsaga.domain.evidence import decided
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.saga.effects import ABORT, DEADLINE, First
 from arbsaga.saga.messages import (
@@ -298,7 +298,8 @@ class Driver:
     def _poll_fills(self, ask: PollFills, slot: list[Any]) -> None:
         seen = tuple(self._read(view) for view in ask.known)
         over = self.clock.now_ms >= ask.until_ms
-        if over or (self._settled(seen) if ask.settled else any(map(news, ask.known, seen))):
+        pairs = list(zip(ask.known, seen, strict=True))
+        if over or decided(pairs, settled=ask.settled):
             slot.append(Seen(ask.trade_id, seen, self.clock.now_ms))
             return
         woken: list[bool] = []
@@ -310,11 +311,6 @@ class Driver:
 
         self.exchange.waiting.append(again)
         self.clock.after(max(1, min(POLL_MS, ask.until_ms - self.clock.now_ms)), again)
-
-    @staticmethod
-    def _settled(seen: tuple[OrderView, ...]) -> bool:
-        fills = [fill for view in seen for fill in view.fills]
-        return all(fill.status.final for fill in fills) or any(view.failed > 0 for view in seen)
 
     def _read(self, view: OrderView) -> OrderView:
         return view if self.exchange.chance(self.exchange.weather.error) else self.exchange.look(view)
@@ -329,7 +325,8 @@ class Driver:
         readable = [token for token in ask.tokens if not exchange.chance(exchange.weather.error)]
         books = tuple(exchange.book(token) for token in readable)
         sellable = tuple((token, exchange.sellable(token)) for token in readable)
-        slot.append(Market(ask.trade_id, books, sellable, self.clock.now_ms))
+        orders = tuple(exchange.look(view) for view in ask.known)
+        slot.append(Market(ask.trade_id, books, sellable, orders, self.clock.now_ms))
 
     def _record(self, record: TradeRecord, slot: list[Any]) -> None:
         self.records.append(record)

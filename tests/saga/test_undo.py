@@ -1,0 +1,133 @@
+"""Ways out of unequal legs: priced on fresh books, never more than is held, never below the budget."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from saga_make import NOW, book, market, plan, trade, view
+
+from arbsaga.domain.instruments import Side
+from arbsaga.domain.orders import OrderState, Purpose
+from arbsaga.saga import judge, undo
+
+DONE = OrderState.DONE
+ONE_SIDED = ((DONE, "20"), (DONE, "0"))
+
+
+def only_move(way: undo.WayOut | None) -> undo.Move:
+    assert way is not None
+    assert len(way.moves) == 1
+    return way.moves[0]
+
+
+def test_the_missing_leg_is_completed_while_it_is_cheap() -> None:
+    books = market(book("yes0", "0.38", "0.42"), book("yes1", "0.38", "0.45"), book("no0", "0.58", "0.62"), yes0="20")
+    way = undo.choose(trade(*ONE_SIDED), books)
+    move = only_move(way)
+    assert (move.leg, move.purpose, move.side, move.size, move.limit) == (
+        1,
+        Purpose.COMPLETE,
+        Side.BUY,
+        20,
+        Decimal("0.45"),
+    )
+    assert way is not None
+    assert way.result == 20 - 8 - 9, "pays 20, the first leg cost 8, this one 9"
+
+
+def test_what_filled_is_sold_when_completing_is_dearer() -> None:
+    books = market(book("yes0", "0.38", "0.42"), book("yes1", "0.60", "0.65"), book("no0", "0.60", "0.64"), yes0="20")
+    move = only_move(undo.choose(trade(*ONE_SIDED), books))
+    assert (move.leg, move.purpose, move.side, move.size, move.limit) == (
+        0,
+        Purpose.EXIT,
+        Side.SELL,
+        20,
+        Decimal("0.38"),
+    )
+
+
+def test_unsettled_shares_are_hedged_with_the_complement() -> None:
+    """Bought shares can be sold only when settled; until then "balance 0" means not yet."""
+    books = market(book("yes0", "0.38", "0.42"), book("yes1", "0.60", "0.65"), book("no0", "0.58", "0.62"), yes0="0")
+    move = only_move(undo.choose(trade(*ONE_SIDED), books))
+    assert (move.purpose, move.instrument.token, move.side, move.size) == (Purpose.HEDGE, "no0", Side.BUY, 20)
+
+
+def test_at_a_tie_money_now_is_better_than_a_pair() -> None:
+    books = market(book("yes0", "0.38", "0.42"), book("no0", "0.58", "0.62"), yes0="20")
+    assert only_move(undo.choose(trade(*ONE_SIDED), books)).purpose is Purpose.EXIT
+
+
+def test_never_more_is_sold_than_can_be_sold() -> None:
+    """An exit larger than the fill would be a new naked position."""
+    books = market(book("yes0", "0.38", "0.42", size="500"), yes0="12.345")
+    assert only_move(undo.choose(trade(*ONE_SIDED), books)).size == Decimal("12.34")
+
+
+def test_a_way_out_takes_what_the_book_has() -> None:
+    books = market(book("yes0", "0.38", "0.42", size="8"), yes0="20")
+    assert (
+        only_move(undo.choose(trade((DONE, "20"), (DONE, "0"), undo=replace(plan().undo, loss_budget=9)), books)).size
+        == 8
+    )
+
+
+def test_no_way_out_is_taken_beyond_the_loss_budget() -> None:
+    books = market(book("yes0", "0.10", "0.12"), yes0="20")
+    assert undo.choose(trade(*ONE_SIDED), books) is None, "selling for 2 what cost 8 loses more than 5"
+
+
+@pytest.mark.parametrize(
+    "books",
+    [
+        market(),
+        market(book("yes0", None, None), yes0="20"),
+        market(book("yes0", "0.38", None, size="4.99"), yes0="20"),
+        market(book("no0", "0.58", "0.62", size="4")),
+    ],
+)
+def test_without_a_book_that_can_fill_an_order_there_is_no_way_yet(books: undo.Market) -> None:
+    assert undo.choose(trade(*ONE_SIDED), books) is None
+
+
+def test_a_buy_under_a_dollar_is_not_tried() -> None:
+    """The venue refuses a marketable buy under $1."""
+    books = market(book("yes1", "0.08", "0.10", size="9"))
+    assert undo.choose(trade(*ONE_SIDED), books) is None
+
+
+def test_three_unequal_legs_meet_where_it_pays_most() -> None:
+    """20, 10, 0: completing the third to 10 and selling 10 of the first beats all else here."""
+    uneven = trade((DONE, "20"), (DONE, "10"), (DONE, "0"), limit="0.30")
+    books = market(
+        book("yes0", "0.29", "0.31"), book("yes1", "0.70", "0.90"), book("yes2", "0.29", "0.31"), yes0="20", yes1="0"
+    )
+    way = undo.choose(uneven, books)
+    assert way is not None
+    assert [(move.leg, move.purpose, move.size) for move in way.moves] == [
+        (0, Purpose.EXIT, 10),
+        (2, Purpose.COMPLETE, 10),
+    ]
+
+
+def test_a_naked_complement_is_paired_by_buying_the_leg() -> None:
+    """A hedge stays when the fill it hedged FAILS."""
+    entries = judge.entry_orders(plan())
+    hedge = replace(entries[0], attempt=2, purpose=Purpose.HEDGE, instrument=entries[0].instrument.other())
+    naked = trade((DONE, "0"), (DONE, "0")).with_orders([view(hedge, filled="20")])
+    move = only_move(undo.choose(naked, market(book("yes0", "0.38", "0.42"))))
+    assert (move.leg, move.purpose, move.size) == (0, Purpose.COMPLETE, 20)
+
+
+def test_undo_orders_are_new_attempts_with_their_own_fence() -> None:
+    books = market(book("yes0", "0.38", "0.42"), yes0="20")
+    unequal = trade(*ONE_SIDED)
+    way = undo.choose(unequal, books)
+    assert way is not None
+    (order,) = undo.undo_orders(unequal, way, NOW + 7_000)
+    assert (order.leg, order.attempt, order.created_ms, order.send_by_ms) == (0, 2, NOW + 7_000, NOW + 8_000)
+
+
+def test_only_books_that_can_matter_are_read() -> None:
+    assert undo.tokens_to_read(trade(*ONE_SIDED)) == ("yes0", "yes1", "no0")
