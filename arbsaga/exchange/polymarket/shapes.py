@@ -1,6 +1,9 @@
 """JSON shapes that several services share. Decimals are text, as everywhere at the venue."""
 
+import hashlib
 from collections.abc import Iterable
+
+import orjson
 
 from arbsaga.exchange.engine import Engine
 from arbsaga.exchange.model import BookView, Fill, Market, Order, Trade
@@ -15,13 +18,16 @@ def levels(side: Iterable[tuple[int, int]]) -> list[dict[str, str]]:
 
 
 def book(market: Market, view: BookView) -> Json:
-    """An order book of REST and of the market channel: bids ascend, asks descend, so the best is last."""
+    """An order book of REST and of the market channel: bids ascend, asks descend, so the best is last.
+
+    `hash` is the recipe that py-clob-client-v2 ships: SHA-1 of these very keys in compact JSON, hash itself empty.
+    """
     last = view.last_trade_price
     shape: Json = {
         "market": market.condition_id,
         "asset_id": view.token_id,
         "timestamp": str(view.timestamp),
-        "hash": view.hash,
+        "hash": "",
         "bids": levels(view.bids),
         "asks": levels(view.asks),
         "min_order_size": format_units(market.min_size),
@@ -29,6 +35,7 @@ def book(market: Market, view: BookView) -> Json:
         "neg_risk": market.neg_risk,
         "last_trade_price": "" if last is None else format_units(last),
     }
+    shape["hash"] = hashlib.sha1(orjson.dumps(shape), usedforsecurity=False).hexdigest()
     if market.version == "v2":
         shape["version"] = "v2"
     return shape

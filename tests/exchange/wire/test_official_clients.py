@@ -7,6 +7,17 @@ import pytest
 from polymarket import AsyncSecureClient
 from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
 from polymarket.streams import MarketSpec, UserSpec
+from py_clob_client_v2.client import ClobClient
+from py_clob_client_v2.clob_types import (
+    AssetType,
+    BalanceAllowanceParams,
+    OpenOrderParams,
+    OrderArgsV2,
+    OrderPayload,
+    PartialCreateOrderOptions,
+)
+
+from arbsaga.exchange.units import parse
 
 from .running import OWNER_KEY
 
@@ -81,3 +92,41 @@ async def test_polymarket_client(exchange, client, version):
     assert confirmed.payload.taker_order_id == taken.order_id
     [position] = [position async for position in client.list_positions().iter_items()]
     assert (position.asset_id, str(position.current_size)) == (yes, "10.0")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_py_clob_client_v2(exchange, version):
+    """The older, independent client: listings, a resting order, its cancel, a taker order, trades and balances."""
+    expected = exchange.v1 if version == "v1" else exchange.v2
+    await exchange.offer(expected, "SELL", "0.52", "100")
+    await asyncio.to_thread(trade_with_py_clob_client, exchange.url, expected)
+    [trade] = exchange.engine.trades(exchange.trader().wallet)
+    assert (trade.taker.shares, trade.taker.usd) == (parse("10"), parse("5.2"))
+
+
+def trade_with_py_clob_client(url, expected):
+    client = ClobClient(url, 137, key=OWNER_KEY)
+    client.set_api_creds(client.create_or_derive_api_key())
+    assert client.get_ok() == "OK"
+    listed = client.get_markets()
+    assert listed["next_cursor"] == "LTE="
+    market = next(market for market in listed["data"] if market["condition_id"] == expected.condition_id)
+    yes = market["tokens"][0]["token_id"]
+    book = client.get_order_book(yes)
+    assert book["hash"] == client.get_order_book_hash(dict(book))
+    options = PartialCreateOrderOptions(version=3) if expected.version == "v2" else None
+
+    resting = client.create_and_post_order(OrderArgsV2(token_id=yes, price=0.40, size=10, side="BUY"), options)
+    assert (resting["success"], resting["status"]) == (True, "live")
+    [order] = client.get_open_orders(OpenOrderParams(market=expected.condition_id))
+    assert (order["id"], order["status"], order["original_size"]) == (resting["orderID"], "LIVE", "10")
+    assert client.get_order(order["id"])["price"] == "0.4"
+    assert client.cancel_order(OrderPayload(orderID=order["id"]))["canceled"] == [order["id"]]
+    assert client.get_open_orders() == []
+
+    taken = client.create_and_post_order(OrderArgsV2(token_id=yes, price=0.52, size=10, side="BUY"), options)
+    assert (taken["status"], taken["makingAmount"], taken["takingAmount"]) == ("matched", "5.2", "10")
+    [trade] = client.get_trades()
+    assert (trade["taker_order_id"], trade["trader_side"]) == (taken["orderID"], "TAKER")
+    held = client.get_balance_allowance(BalanceAllowanceParams(asset_type=AssetType.CONDITIONAL, token_id=yes))
+    assert held["balance"] in ("0", "10000000")
