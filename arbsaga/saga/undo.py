@@ -130,8 +130,8 @@ def _move(  # noqa: PLR0917 - the leg, the order and the books are one question
     size = instrument.floor_size(min(wanted, depth))
     if size <= 0:
         return None
-    cost, fee, limit = take(Leg(instrument, side), size, levels)
-    rules = instrument.rules
-    if size < rules.min_size or (side is Side.BUY and size * limit < rules.min_notional):
+    cost, fee, worst = take(Leg(instrument, side), size, levels)
+    limit = instrument.limit_for(side, worst)
+    if not instrument.allows(size, limit, side):
         return None
     return Move(index, purpose, instrument, side, size, limit, Usd(cost + fee))

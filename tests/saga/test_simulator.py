@@ -86,6 +86,11 @@ def test_the_check_catches_a_match_taken_as_final(monkeypatch: pytest.MonkeyPatc
     assert caught(seeds(replace(FAIR, ghost=0.5)))
 
 
+def test_the_check_catches_a_refusal_after_orders_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "_ended", lambda _trade, _abort: judge.End(Phase.REFUSED, "no"))
+    assert caught(seeds(FAIR))
+
+
 def test_the_check_catches_an_undo_that_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "balanced", lambda _trade: True)
     assert caught(seeds(replace(FAIR, thin=0.5)))

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from arbsaga.domain.books import Book, Level
@@ -130,9 +130,7 @@ class SimExchange:
         order = self.orders.get(order_id(known.terms))
         if order is not None:
             return merge(known, "venue", state=order.state, fills=tuple(order.fills.values()), matched=order.matched)
-        if known.state is not OrderState.UNKNOWN:
-            return known
-        return OrderView(known.terms, known.order_id, known.state, denied_ms=self.clock.now_ms)
+        return replace(known, denied_ms=self.clock.now_ms)
 
     def held(self, leg: int, as_of_ms: int | None = None) -> Decimal:
         """Shares of a leg by this record: what added to it less what reduced it.

@@ -220,20 +220,24 @@ class Driver:
             case All(calls):
                 started = [self._start(call) for call in calls]
                 value = [self._wait(slot) for slot in started]
-            case Race(name, call, deadline_ms, abort):
-                value = self._race(name, self._start(call), deadline_ms, abort)
+            case _:
+                value = self._race(request, self._start(request.call))
         return Answer(request, value, self.clock.now_ms, self.abort)
 
     def _wait(self, slot: list[Any]) -> Any:  # noqa: ANN401 - an answer of any effect
         self.clock.run_until(lambda: bool(slot))
         return slot[0]
 
-    def _race(self, name: str, slot: list[Any], deadline_ms: int, abort: bool) -> First[Any]:
-        self.clock.after(max(0, deadline_ms - self.clock.now_ms), lambda: None)
-        self.clock.run_until(lambda: bool(slot) or self.clock.now_ms >= deadline_ms or bool(abort and self.abort))
+    def _race(self, race: Race, slot: list[Any]) -> First[Any]:
+        self.clock.after(max(0, race.deadline_ms - self.clock.now_ms), lambda: None)
+
+        def aborted() -> bool:
+            return race.abort and bool(self.abort)
+
+        self.clock.run_until(lambda: bool(slot) or self.clock.now_ms >= race.deadline_ms or aborted())
         if slot:
-            return First(name, slot[0])
-        return First(ABORT if abort and self.abort else DEADLINE, None)
+            return First(race.name, slot[0])
+        return First(ABORT if aborted() else DEADLINE, None)
 
     def _start(self, call: Call) -> list[Any]:
         """Begin an effect; its answer appears in the slot at its time. A dying worker loses it first."""
