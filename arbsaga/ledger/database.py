@@ -1,5 +1,6 @@
 """Opening the ledger's SQLite file: pragmas, schema, transactions, and errors as one clear line."""
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -44,10 +45,33 @@ def create(url: str, durability: Durability, busy_ms: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        raw = connection.connection.driver_connection
+        assert raw is not None, "a connection was made"
+        if connection.get_execution_options().get("writes", False):
+            _begin_write(raw, busy_ms)
+        else:
+            raw.execute("BEGIN")
 
     return engine
+
+
+def _begin_write(raw: sqlite3.Connection, busy_ms: int) -> None:
+    """Wait for the one write lock in short steps: SQLite's own waiting sleeps up to 100 ms between its looks,
+    which let four busy processes wait a second for each other (p99).
+    """
+    deadline = time.monotonic() + busy_ms / 1000
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(random.uniform(0.0002, 0.002))
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={busy_ms}")
 
 
 def _parse(url: str) -> URL:
@@ -65,8 +89,8 @@ def explained(engine: Engine) -> Iterator[None]:
     """Turn what SQLite says into one line: Unavailable where a person can mend it, LedgerError for the rest."""
     try:
         yield
-    except DBAPIError as error:
-        said = str(error.orig)
+    except (DBAPIError, sqlite3.Error) as error:  # the pragmas of a new connection speak to sqlite3 directly
+        said = str(error.orig if isinstance(error, DBAPIError) else error)
         for symptom, mend in _MEND.items():
             if symptom in said:
                 raise Unavailable(f"the ledger {engine.url.database} cannot be used: {said}; {mend}") from error
@@ -92,15 +116,14 @@ def _use_wal(engine: Engine, busy_ms: int) -> None:
     """SQLite's busy timeout does not cover this switch, so two first openers need a loop."""
     deadline = time.monotonic() + busy_ms / 1000
     while True:
-        raw = engine.raw_connection()
         try:
-            raw.cursor().execute("PRAGMA journal_mode=WAL")
+            with engine.connect() as connection:
+                assert connection.connection.driver_connection is not None, "a connection was made"
+                connection.connection.driver_connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() >= deadline:
-                raise DBAPIError.instance("PRAGMA journal_mode=WAL", None, error, sqlite3.Error) from error
-        finally:
-            raw.close()
+                raise
         time.sleep(0.01)
 
 

@@ -5,8 +5,6 @@ import hashlib
 import warnings
 from typing import Final
 
-from apprise import Apprise
-
 TIMEOUT_S: Final = 10.0
 """A service that has not answered by then counts as failed."""
 
@@ -18,6 +16,9 @@ class Service:
         """Raises ValueError, without the URL, when apprise does not know it."""
         fingerprint = hashlib.sha256(url.encode()).hexdigest()[:8]
         self.name = f"{url.partition('://')[0][:20]}#{fingerprint}" if "://" in url else f"#{fingerprint}"
+        # Slow to import, and only people with a service pay for it.
+        from apprise import Apprise  # noqa: PLC0415 - see above
+
         self._apprise = Apprise()
         with warnings.catch_warnings():
             # apprise loads all its plugins here; one of them imports a module that Python deprecates.
