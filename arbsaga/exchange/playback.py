@@ -1,0 +1,229 @@
+"""A world whose books are a recording's: its markets, its levels, at its pace or as fast as the listeners keep up.
+
+How the recorded books become engine orders: one house order per recorded level, changed only when the recording
+changes that level, so that what anybody else took stays taken until then. A message of the recording is one change of
+the book, told for both tokens at once. Resting house orders never trade with each other (house.py), and that is how a
+planted edge can stand: an offer of YES and an offer of NO that together cost under $1 are a bid above an ask in the
+one shared book, which a true engine would cross at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from arbsaga.errors import UnknownThing
+from arbsaga.exchange.engine import Clock, Engine
+from arbsaga.exchange.house import MAKER, HouseBook, Level, order_ids
+from arbsaga.exchange.ids import v1_ids
+from arbsaga.exchange.misprice import fee_per_share
+from arbsaga.exchange.model import Event, Market
+from arbsaga.exchange.recording import Message, RecordedMarket, Recording
+from arbsaga.exchange.units import ONE
+from arbsaga.exchange.world import PLANT_MS
+
+PLANT_SHARES: Final = 50 * ONE
+
+_TURN: Final = 20
+"""Messages in one turn of the event loop: orders never wait for more than some milliseconds of playback."""
+_BACKLOG_BYTES: Final = 64 * 1024
+_NAP_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackSettings:
+    """`speed`: 1 is real time, None as fast as the listeners keep up. `fee_rate` is not recorded: that of sports."""
+
+    speed: Decimal | None = Decimal(1)
+    fee_rate: Decimal = Decimal("0.05")
+
+
+def nobody_counts() -> int:
+    """The backlog where nothing can fall behind."""
+    return 0
+
+
+class Playback:
+    """Plays a recording into an engine. `start` opens the markets, `run` plays; books stay as they are at its end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        recording: Recording,
+        settings: PlaybackSettings,
+        backlog: Callable[[], int | None] = nobody_counts,
+    ) -> None:
+        """`backlog` tells how many bytes the slowest listener is behind, None while nobody listens at all: nothing
+        is played then."""
+        self._engine, self._clock, self._recording = engine, clock, recording
+        self._settings, self._backlog = settings, backlog
+        self._ids: Iterator[str] = iter(())
+        self._books: list[RecordedBook] = []
+        self.rows = 0
+        """Rows played so far."""
+        self.finished = False
+        self.paused = False
+
+    def start(self) -> None:
+        """Open the recorded markets, each an event of its own, with empty books."""
+        self._engine.create_account(MAKER, house=True)
+        self._ids = order_ids(f"recording {self._clock()}")
+        for recorded in self._recording.markets:
+            event, market = self._describe(recorded)
+            if event.event_id not in self._engine.events:
+                self._engine.open_event(event, [market])
+            self._books.append(RecordedBook(self._engine, self._engine.markets[market.condition_id], self._ids))
+
+    async def run(self) -> None:
+        """Play until the end, then keep the books as they are until cancelled. Call `start` first."""
+        loop = asyncio.get_running_loop()
+        start, first, latest = loop.time(), None, 0
+        for number, message in enumerate(self._recording.messages()):
+            first = message.ms if first is None else first
+            latest = max(latest, message.ms)
+            start += await self._while_paused()
+            if self._settings.speed is not None:
+                await self._until(start + (latest - first) / 1000 / float(self._settings.speed))
+            if number % _TURN == 0:
+                start += await self._keep_up()
+            self.play(message)
+        self.finished = True
+        while True:
+            self._end_plants()
+            await asyncio.sleep(_NAP_S)
+
+    def play(self, message: Message) -> None:
+        """Apply one message to its book."""
+        self._books[message.market].apply(message)
+        self.rows += message.rows
+
+    def pause(self) -> None:
+        """Stop playing."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Go on where it stopped."""
+        self.paused = False
+
+    def plant(self, target: str, edge: Decimal) -> None:
+        """Offer YES and NO of one market for 1 - `edge` USD together, fees included, for 10 s or until taken.
+
+        `target` is an event id or a condition id. Raises UnknownThing for none of this recording, ValueError where
+        the book has not appeared yet or has no room.
+        """
+        for book in self._books:
+            if target in (book.market.event_id, book.market.condition_id):
+                book.plant(edge, self._clock() + PLANT_MS)
+                return
+        raise UnknownThing(f"no recorded market {target}")
+
+    def _end_plants(self) -> None:
+        for book in self._books:
+            book.end_plant(self._clock())
+
+    async def _while_paused(self) -> float:
+        """Wait while paused. Returns the seconds that took."""
+        loop, seconds = asyncio.get_running_loop(), 0.0
+        while self.paused:
+            before = loop.time()
+            await asyncio.sleep(_NAP_S)
+            seconds += loop.time() - before
+        return seconds
+
+    async def _until(self, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (left := due - loop.time()) > 0:
+            self._end_plants()
+            await asyncio.sleep(min(left, _NAP_S))
+
+    async def _keep_up(self) -> float:
+        """Give the loop a turn, and wait for listeners that are behind. Returns the seconds nobody listened."""
+        loop, alone = asyncio.get_running_loop(), 0.0
+        self._end_plants()
+        await asyncio.sleep(0)
+        while (behind := self._backlog()) is None or behind > _BACKLOG_BYTES:
+            before = loop.time()
+            await asyncio.sleep(_NAP_S if behind is None else 0.001)
+            alone += loop.time() - before if behind is None else 0
+        return alone
+
+    def _describe(self, recorded: RecordedMarket) -> tuple[Event, Market]:
+        yes, _ = recorded.token_ids
+        condition_id, _ = v1_ids(f"recorded {yes}")
+        event_id, name = str(10**12 + int(yes) % 10**12), f"Recorded market {yes[:6]}"
+        market = Market(
+            condition_id=condition_id,
+            event_id=event_id,
+            question=name,
+            slug=f"recorded-{event_id}",
+            version="v1",
+            token_ids=recorded.token_ids,
+            tick=recorded.tick,
+            fee_rate=self._settings.fee_rate,
+            opened_ms=self._clock(),
+        )
+        return Event(event_id, name, market.slug, False, False, "v1", (condition_id,)), market
+
+
+class RecordedBook:
+    """The book of one recorded market. It appears once a level was seen on both sides."""
+
+    def __init__(self, engine: Engine, market: Market, ids: Iterator[str]) -> None:
+        self.market = market
+        self._shown, self._planted = HouseBook(engine, market, ids), HouseBook(engine, market, ids)
+        self._book = engine.core.state.books[market.condition_id]
+        self._recorded: dict[Level, int] = {}
+        self._appeared = False
+        self._plant_ends_ms: int | None = None
+
+    def apply(self, message: Message) -> None:
+        """Take over what the message changes. A row that says what the level already was changes nothing."""
+        changed = {level: size for level, size in message.levels.items() if self._recorded.get(level, 0) != size}
+        changed |= dict.fromkeys(self._outdated(message), 0)
+        for level, size in changed.items():
+            if size:
+                self._recorded[level] = size
+            else:
+                self._recorded.pop(level, None)
+        if not self._shown.open:
+            return
+        if self._appeared:
+            self._shown.change(changed)
+        elif len({side for side, _ in self._recorded}) == 2:
+            self._appeared = True
+            self._shown.change(self._recorded)
+
+    def plant(self, edge: Decimal, ends_ms: int) -> None:
+        """See Playback.plant."""
+        ask, bid = self._room(edge)
+        self._planted.show({("SELL", ask): PLANT_SHARES, ("BUY", bid): PLANT_SHARES})
+        self._plant_ends_ms = ends_ms
+
+    def end_plant(self, now_ms: int) -> None:
+        """Take a planted edge away once its time is over."""
+        if self._plant_ends_ms is not None and now_ms >= self._plant_ends_ms:
+            self._plant_ends_ms = None
+            if self._planted.open:
+                self._planted.show({})
+
+    def _outdated(self, message: Message) -> list[Level]:
+        """Levels better than the best prices of the message: they went in messages that the recorder missed."""
+        bid = ONE if message.best_bid is None else message.best_bid
+        ask = 0 if message.best_ask is None else message.best_ask
+        if self._appeared and (self._book.best("BUY") or 0) <= bid and (self._book.best("SELL") or ONE) >= ask:
+            return []  # quick, where going through all levels is not
+        better = [level for level in self._recorded if (level[1] > bid if level[0] == "BUY" else level[1] < ask)]
+        return [level for level in better if level not in message.levels]
+
+    def _room(self, edge: Decimal) -> tuple[int, int]:
+        """An ask and a bid above it, around the middle of the book, that leave `edge` after fees."""
+        bid, ask, tick = self._book.best("BUY"), self._book.best("SELL"), self.market.tick
+        if bid is None or ask is None:
+            raise ValueError(f"market {self.market.slug} has no book yet")
+        while bid - ask - fee_per_share(self.market, ask) - fee_per_share(self.market, bid) < edge * ONE:
+            bid, ask = min(bid + tick, ONE - tick), max(ask - tick, tick)
+            if (bid, ask) == (ONE - tick, tick):
+                raise ValueError(f"an edge of {edge} is more than the prices of market {self.market.slug} can give")
+        return ask, bid
