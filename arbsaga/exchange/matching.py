@@ -7,10 +7,14 @@ and merge (SELLs of both tokens: pairs are turned back into money).
 
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from arbsaga.exchange.book import Book
 from arbsaga.exchange.model import MatchKind, Order
 from arbsaga.exchange.units import ONE, collateral
+
+DUST: Final = 1
+"""USD base units that a FOK/FAK BUY may leave unspent: floor(usd / price) shares can cost one less than `usd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,9 @@ def match(book: Book, taker: Order) -> list[Match]:
     by_usd = taker.immediate and taker.side == "BUY"
     for maker in book.crossing(taker.token_id, taker.side, taker.price):
         kind, price = _terms(taker, maker)
-        wanted = _affordable(usd_left, price, kind) if by_usd else shares_left
-        shares = min(maker.remaining, wanted)
-        if shares == 0:
+        if (usd_left <= DUST) if by_usd else (shares_left == 0):
             break
+        shares = min(maker.remaining, usd_left * ONE // price if by_usd else shares_left)
         maker_usd = collateral(shares, maker.price)
         taker_usd = maker_usd if kind == "complementary" else shares - maker_usd
         matches.append(Match(maker, kind, price, shares, maker_usd, taker_usd))
@@ -51,7 +54,7 @@ def match(book: Book, taker: Order) -> list[Match]:
 def filled(taker: Order, matches: list[Match]) -> bool:
     """Whether the matches fill the order wholly: its USD for a FOK/FAK BUY, its shares otherwise."""
     if taker.immediate and taker.side == "BUY":
-        return taker.spent + sum(one.taker_usd for one in matches) == taker.usd
+        return taker.spent + sum(one.taker_usd for one in matches) >= taker.usd - DUST
     return sum(one.shares for one in matches) == taker.remaining
 
 
@@ -70,16 +73,3 @@ def _terms(taker: Order, maker: Order) -> tuple[MatchKind, int]:
     if maker.token_id == taker.token_id:
         return "complementary", maker.price
     return ("mint" if taker.side == "BUY" else "merge"), ONE - maker.price
-
-
-def _affordable(usd: int, price: int, kind: MatchKind) -> int:
-    """The most shares that cost no more than `usd`, so that what they cost is exactly that.
-
-    A complementary buyer pays the floor of shares * price (the maker's counter amount is floored); in a mint the
-    other buyer's payment is floored, so this one pays the rest, which is the ceiling.
-    """
-    if usd == 0:
-        return 0
-    if kind == "complementary":
-        return ((usd + 1) * ONE - 1) // price
-    return usd * ONE // price

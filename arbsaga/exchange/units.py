@@ -4,9 +4,12 @@
 price of 0.52 is 520_000. (Polymarket: 6 decimals for pUSD, for position tokens and for signed amounts.)
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+
+_DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]{1,6})?")
 
 ONE: Final = 1_000_000
 """One USD, one share, or the price 1, in base units."""
@@ -34,12 +37,10 @@ TICKS: Final[dict[int, TickRules]] = {
 
 def parse(text: str) -> int:
     """Base units of a decimal string such as "12.345678". Raises ValueError beyond 6 decimals."""
-    whole, _, fraction = text.partition(".")
-    digits = whole + fraction.ljust(6, "0")
-    sign, digits = (-1, digits[1:]) if digits.startswith("-") else (1, digits)
-    if not (digits.isascii() and digits.isdigit()) or len(fraction) > 6:
+    if not _DECIMAL.fullmatch(text):
         raise ValueError(f"not a decimal number of at most 6 decimals: {text!r}")
-    return sign * int(digits)
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction.ljust(6, "0"))
 
 
 def format_units(amount: int) -> str:
