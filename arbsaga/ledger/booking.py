@@ -1,13 +1,13 @@
 """Writing a trade and its postings, inside the caller's transaction."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from arbsaga.domain.money import ZERO
-from arbsaga.domain.orders import Fill, OrderView
+from arbsaga.domain.orders import Fill, OrderTerms, OrderView
 from arbsaga.errors import LedgerError
 from arbsaga.ledger import models, reading
 from arbsaga.ledger.postings import USD, Lines, difference, of_close, of_fill, position_book
@@ -23,15 +23,9 @@ _TRADE = _TRADE_INSERT.on_conflict_do_update(
     },
     where=models.trades.c.updated_ms <= _TRADE_INSERT.excluded.updated_ms,
 )
-_ORDER_INSERT = insert(models.orders)
-_ORDER_IF_NEW = _ORDER_INSERT.on_conflict_do_nothing(index_elements=["trade_id", "leg", "attempt"])
-_ORDER = _ORDER_INSERT.on_conflict_do_update(
-    index_elements=["trade_id", "leg", "attempt"],
-    set_={name: _ORDER_INSERT.excluded[name] for name in ("state", "matched", "reason", "evidence", "denied_ms")},
-)
 _FILL_INSERT = insert(models.fills)
 _FILL = _FILL_INSERT.on_conflict_do_update(
-    index_elements=["order_id", "fill_id"],
+    index_elements=["trade_id", "leg", "attempt", "fill_id"],
     set_={name: _FILL_INSERT.excluded[name] for name in ("size", "price", "fee", "status", "time_ms")},
 )
 
@@ -42,9 +36,9 @@ def book_record(connection: Connection, record: TradeRecord) -> None:
     for view in record.orders:
         _put_order(connection, record, view, newest=newest)
     touched = set()
-    for view, fill in _changed(connection, record.orders):
-        connection.execute(_FILL, _fill_values(view.order_id, fill))
-        entry = f"fill/{view.order_id}/{fill.fill_id}"
+    for view, fill in _changed(connection, record):
+        connection.execute(_FILL, _fill_values(view.terms, fill))
+        entry = f"fill/{view.terms.key}/{fill.fill_id}"
         lines = difference(of_fill(view.terms, fill), _booked(connection, entry))
         _append(connection, entry, record.plan.account, record.plan.trade_id, lines)
         touched.add(view.terms.instrument.token)
@@ -76,27 +70,30 @@ def close_empty(connection: Connection, account: str, tokens: set[str], trade_id
             _append(connection, f"close/{account}/{token}", account, trade_id, of_close(token, left))
 
 
-def _changed(connection: Connection, views: Iterable[OrderView]) -> Iterator[tuple[OrderView, Fill]]:
+def _changed(connection: Connection, record: TradeRecord) -> Iterator[tuple[OrderView, Fill]]:
     """Fills that are new or say more than the ledger does. What is final stays as it is."""
-    views = tuple(views)
-    query = select(models.fills).where(models.fills.c.order_id.in_([view.order_id for view in views]))
-    known = {(row.order_id, row.fill_id): reading.fill(row) for row in connection.execute(query)}
-    for view in views:
+    query = select(models.fills).where(models.fills.c.trade_id == record.plan.trade_id)
+    known = {(row.leg, row.attempt, row.fill_id): reading.fill(row) for row in connection.execute(query)}
+    for view in record.orders:
         for fill in view.fills:
-            before = known.get((view.order_id, fill.fill_id))
+            before = known.get((view.terms.leg, view.terms.attempt, fill.fill_id))
             if before is None or (before != fill and not before.status.final):
                 yield view, fill
 
 
 def _put_order(connection: Connection, record: TradeRecord, view: OrderView, *, newest: bool) -> None:
+    """Write what is known of an order. A view without an id (its answer was lost) is of the order that was intended."""
     terms, table = view.terms, models.orders.c
-    connection.execute(_ORDER if newest else _ORDER_IF_NEW, _order_values(record, view))
-    query = select(table.order_id).where(
-        table.trade_id == terms.trade_id, table.leg == terms.leg, table.attempt == terms.attempt
-    )
-    intended = connection.scalar(query)
-    if intended != view.order_id:
-        raise LedgerError(f"order {terms.key} is {view.order_id}, but {intended} was intended: nothing was recorded")
+    this = and_(table.trade_id == terms.trade_id, table.leg == terms.leg, table.attempt == terms.attempt)
+    known = connection.scalar(select(table.order_id).where(this))
+    if known is None:
+        connection.execute(insert(models.orders), _order_values(record, view) | _evidence_values(view))
+        return
+    if known and view.order_id not in ("", known):
+        raise LedgerError(f"order {terms.key} is {view.order_id}, but {known} was intended: nothing was recorded")
+    if newest:
+        values = _evidence_values(view) | {"order_id": known or view.order_id}
+        connection.execute(update(models.orders).where(this).values(values))
 
 
 def _booked(connection: Connection, entry: str) -> Lines:
@@ -154,18 +151,25 @@ def _order_values(record: TradeRecord, view: OrderView) -> dict[str, object]:
         "lease_id": record.plan.lease_id,
         "terms": TERMS.dump_json(terms).decode(),
         "created_ms": terms.created_ms,
+        "intended": False,
+    }
+
+
+def _evidence_values(view: OrderView) -> dict[str, object]:
+    return {
         "state": view.state,
         "matched": view.matched,
         "reason": view.reason,
         "evidence": EVIDENCE.dump_json(view.evidence).decode(),
         "denied_ms": view.denied_ms,
-        "intended": False,
     }
 
 
-def _fill_values(order_id: str, fill: Fill) -> dict[str, object]:
+def _fill_values(terms: OrderTerms, fill: Fill) -> dict[str, object]:
     return {
-        "order_id": order_id,
+        "trade_id": terms.trade_id,
+        "leg": terms.leg,
+        "attempt": terms.attempt,
         "fill_id": fill.fill_id,
         "size": fill.size,
         "price": fill.price,

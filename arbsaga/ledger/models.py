@@ -89,7 +89,7 @@ orders = Table(
     Column("trade_id", String, primary_key=True),
     Column("leg", Integer, primary_key=True, autoincrement=False),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
-    Column("order_id", String, nullable=False, unique=True),
+    Column("order_id", String, nullable=False, comment="empty for an order that was given up before it had one"),
     Column("account", String, nullable=False),
     Column("workflow_id", String, nullable=False),
     Column("lease_id", String, nullable=False),
@@ -101,6 +101,7 @@ orders = Table(
     Column("evidence", String, nullable=False, comment="a JSON list, oldest first"),
     Column("denied_ms", BigInteger, nullable=False),
     Column("intended", Boolean, nullable=False, comment="false while only a record has named it"),
+    Index("orders_by_id", "order_id", unique=True, sqlite_where=text("order_id != ''")),
     Index("orders_by_lease", "lease_id"),
     Index("orders_open", "state", sqlite_where=text("state NOT IN ('done', 'absent')")),
 )
@@ -108,14 +109,16 @@ orders = Table(
 fills = Table(
     "fills",
     metadata,
-    Column("order_id", String, primary_key=True),
+    Column("trade_id", String, primary_key=True),
+    Column("leg", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("fill_id", String, primary_key=True),
     Column("size", Exact, nullable=False),
     Column("price", Exact, nullable=False),
     Column("fee", Exact, nullable=False),
     Column("status", String, nullable=False),
     Column("time_ms", BigInteger, nullable=False),
-    ForeignKeyConstraint(["order_id"], ["orders.order_id"]),
+    ForeignKeyConstraint(["trade_id", "leg", "attempt"], ["orders.trade_id", "orders.leg", "orders.attempt"]),
 )
 
 postings = Table(

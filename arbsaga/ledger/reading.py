@@ -73,16 +73,16 @@ def story(
 def _views(connection: Connection, trade_id: str) -> tuple[OrderView, ...]:
     query = select(orders).where(orders.c.trade_id == trade_id).order_by(orders.c.leg, orders.c.attempt)
     rows = connection.execute(query).all()
-    known: dict[str, list[Fill]] = {row.order_id: [] for row in rows}
-    query_fills = select(fills).where(fills.c.order_id.in_(known)).order_by(fills.c.time_ms, fills.c.fill_id)
+    known: dict[tuple[int, int], list[Fill]] = {(row.leg, row.attempt): [] for row in rows}
+    query_fills = select(fills).where(fills.c.trade_id == trade_id).order_by(fills.c.time_ms, fills.c.fill_id)
     for row in connection.execute(query_fills):
-        known[row.order_id].append(fill(row))
+        known[row.leg, row.attempt].append(fill(row))
     return tuple(
         OrderView(
             terms=TERMS.validate_json(row.terms),
             order_id=row.order_id,
             state=OrderState(row.state),
-            fills=tuple(known[row.order_id]),
+            fills=tuple(known[row.leg, row.attempt]),
             matched=row.matched,
             reason=row.reason,
             evidence=EVIDENCE.validate_json(row.evidence),

@@ -225,6 +225,35 @@ def test_an_order_that_is_not_the_intended_one_is_refused_whole(ledger: Ledger):
     assert ledger.positions(ACCOUNT) == {}
 
 
+def test_orders_that_were_given_up_before_they_had_an_id_are_kept(ledger: Ledger):
+    """A halt between decision and posting: both legs are told with the reason, neither with an id."""
+    given_up = [
+        replace(view(terms(leg=leg), state=OrderState.ABSENT), order_id="", reason="halted") for leg in range(2)
+    ]
+    for _ in range(2):
+        ledger.record(record(given_up, Phase.FLAT))
+    story = ledger.trade("t1")
+    assert story is not None
+    assert list(story.orders) == given_up
+
+
+def test_a_view_without_an_id_is_of_the_order_that_was_intended(ledger: Ledger):
+    """The answer to its post was lost; the id on the disk stays, and its fills count."""
+    intend(ledger, terms())
+    ledger.record(record([replace(view(terms(), fill("f0")), order_id="")]))
+    story = ledger.trade("t1")
+    assert story is not None
+    assert story.orders[0].order_id == order_id(terms())
+    assert ledger.positions(ACCOUNT) == {"y0": D(10)}
+
+
+def test_an_id_that_becomes_known_later_is_kept(ledger: Ledger):
+    """First recorded without one."""
+    ledger.record(record([replace(view(terms(), state=OrderState.UNKNOWN), order_id="")]))
+    ledger.record(record([view(terms())]))
+    assert [one.order_id for one in ledger.intents(ACCOUNT)] == [order_id(terms())]
+
+
 def test_amounts_between_two_millionths_are_refused(ledger: Ledger):
     """The venue has no such shares: rounding them here would unbalance the books."""
     with pytest.raises(LedgerError, match="millionths"):
@@ -254,7 +283,7 @@ def test_a_trade_is_told_with_the_evidence_of_each_order(url: str, tmp_path: Pat
     assert story.row.plan == plan()
     assert story.row.ended
     assert list(story.orders) == bought()
-    assert {line.entry for line in story.postings} == {"fill/0xt1/0/1/f0", "fill/0xt1/1/1/f1"}
+    assert {line.entry for line in story.postings} == {"fill/t1/0/1/f0", "fill/t1/1/1/f1"}
     assert story.alerts == ()
     ledger.close()
 

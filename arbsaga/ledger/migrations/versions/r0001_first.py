@@ -41,16 +41,14 @@ def _trades() -> None:
 def _orders() -> None:
     op.create_table(
         "orders",
-        sa.Column("trade_id", sa.String, primary_key=True),
-        sa.Column("leg", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("order_id", sa.String, nullable=False, unique=True),
-        *_columns("account workflow_id lease_id terms", sa.String()),
+        *_attempt(),
+        *_columns("order_id account workflow_id lease_id terms", sa.String()),
         *_columns("created_ms", sa.BigInteger()),
         *_columns("state matched reason evidence", sa.String()),
         *_columns("denied_ms", sa.BigInteger()),
         *_columns("intended", sa.Boolean()),
     )
+    op.create_index("orders_by_id", "orders", ["order_id"], unique=True, sqlite_where=sa.text("order_id != ''"))
     op.create_index("orders_by_lease", "orders", ["lease_id"])
     still_open = sa.text("state NOT IN ('done', 'absent')")
     op.create_index("orders_open", "orders", ["state"], sqlite_where=still_open)
@@ -59,11 +57,11 @@ def _orders() -> None:
 def _fills() -> None:
     op.create_table(
         "fills",
-        sa.Column("order_id", sa.String, primary_key=True),
+        *_attempt(),
         sa.Column("fill_id", sa.String, primary_key=True),
         *_columns("size price fee status", sa.String()),
         *_columns("time_ms", sa.BigInteger()),
-        sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"]),
+        sa.ForeignKeyConstraint(["trade_id", "leg", "attempt"], ["orders.trade_id", "orders.leg", "orders.attempt"]),
     )
 
 
@@ -82,6 +80,14 @@ def _postings() -> None:
             f"CREATE TRIGGER postings_no_{change.lower()} BEFORE {change} ON postings "
             "BEGIN SELECT RAISE(ABORT, 'postings are append-only'); END"
         )
+
+
+def _attempt() -> list["sa.Column[object]"]:
+    return [
+        sa.Column("trade_id", sa.String, primary_key=True),
+        sa.Column("leg", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    ]
 
 
 def _columns(
