@@ -53,7 +53,7 @@ class VenueSection(Section):
     wallet: str | None = Field(
         None, description="funder address, where it is not the key's own", pattern="^0x[0-9a-fA-F]{40}$"
     )
-    signature_type: int = Field(0, ge=0, le=3, description="0 EOA, 1 proxy, 2 safe, 3 deposit wallet")
+    signature_type: Literal[0, 3] = Field(0, description="0: the key's own address; 3: a deposit wallet")
     clob_url: str | None = Field(
         None, description="REST of the order book; by default the venue's own, or the paper exchange"
     )

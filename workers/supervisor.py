@@ -23,7 +23,8 @@ BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses before restarts in a row; a child that lived a while starts over at the first."""
 STEADY_S: Final = 20.0
 USER_ERROR: Final = 2
-"""Exit code of a process that a person must help: restarting it would only repeat the line."""
+"""Exit code of a process that a person must help. One that never was ready is not restarted: it would only
+repeat its line. Later the same code can mean that a server it needs is just being restarted."""
 MAX_LINE: Final = 1 << 20
 
 Event = Mapping[str, Any]
@@ -47,7 +48,13 @@ class Child:
     failure: str = ""
     _process: asyncio.subprocess.Process | None = None
     _stopping: bool = False
+    _was_ready: bool = False
     _task: asyncio.Task[None] | None = None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it ended for good without being asked to: a person must help first."""
+        return self._task is not None and self._task.done() and not self._stopping
 
     @property
     def pid(self) -> int | None:
@@ -100,7 +107,7 @@ class Child:
         while not self._stopping:
             began = time.monotonic()
             code = await self._run_once()
-            if self._stopping or code == USER_ERROR:
+            if self._stopping or (code == USER_ERROR and not self._was_ready):
                 break
             failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
             pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
@@ -146,6 +153,7 @@ class Child:
 
     def _heard(self, event: Event) -> None:
         if event["event"] == "ready":
+            self._was_ready = True
             self.ready.set()
         elif event["event"] == "error":
             self.failure = str(event.get("text", ""))

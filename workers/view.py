@@ -1,12 +1,13 @@
 """The live view of `arbsaga up` in a terminal, and plain lines where there is none."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -38,6 +39,7 @@ ENDINGS = (Phase.COMMITTED, Phase.FLAT, Phase.HELD, Phase.REFUSED)
 FIXED_LINES = 14
 """Lines of a screen that are not trades: header, capital, table head, legend, alerts, footer."""
 SHOWN_ALERTS = 3
+DRAW_EVERY_S = 0.25
 BAR_WIDTH = 24
 
 
@@ -182,20 +184,72 @@ def _foot(board: Board) -> RenderableType:
     return text
 
 
+class View(Protocol):
+    """Shows a run as it goes. A context manager: the screen is given back at the end."""
+
+    def __enter__(self) -> object:
+        """Take the screen."""
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+
+    def feed(self, process: str, event: Mapping[str, Any]) -> None:
+        """Hear one event of a process."""
+
+    def refresh(self, board: Board) -> None:
+        """Draw what changed."""
+
+
+class LiveView:
+    """The whole screen of a terminal, drawn four times a second."""
+
+    def __init__(self, console: Console, header: Header) -> None:
+        self._console, self._header = console, header
+        self._live = Live(console=console, screen=True, auto_refresh=False)
+        self._drawn = 0.0
+
+    def __enter__(self) -> "LiveView":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def feed(self, process: str, event: Mapping[str, Any]) -> None:
+        """Nothing: the next drawing shows it."""
+
+    def refresh(self, board: Board) -> None:
+        """Draw, at most four times a second."""
+        if time.monotonic() - self._drawn < DRAW_EVERY_S:
+            return
+        self._drawn = time.monotonic()
+        self._live.update(render(board, self._header, self._console.height), refresh=True)
+
+
 class PlainView:
     """One line for each thing that happened, for pipes and logs."""
 
     def __init__(self, console: Console, header: Header) -> None:
-        self._console = console
-        self._console.print(
-            f"arbsaga {header.mode}: Temporal UI {header.ui}, data in {header.data_dir}", soft_wrap=True
-        )
+        self._console, self._header = console, header
+
+    def __enter__(self) -> "PlainView":
+        self._say(f"arbsaga {self._header.mode}: Temporal UI {self._header.ui}, data in {self._header.data_dir}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was taken."""
 
     def feed(self, process: str, event: Mapping[str, Any]) -> None:
         """Print the event if a person would want to read it."""
         line = _plain_line(process, event)
         if line:
-            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+            self._say(line)
+
+    def refresh(self, board: Board) -> None:
+        """Nothing: every line is printed as it comes."""
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _plain_line(process: str, event: Mapping[str, Any]) -> str:
@@ -219,6 +273,3 @@ def _plain_trade(trade: Mapping[str, Any]) -> str:
         f"{trade['trade_id']} {trade['phase']} {trade['title']} {trade['basket']} "
         f"edge {trade['edge']}% size {trade['size']} legs {marks}{profit}{reason}"
     )
-
-
-Screen = Callable[[], RenderableType]

@@ -1,0 +1,173 @@
+"""What the live view and the summary know: phases of legs, counts, times, capital, and how it is drawn."""
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from cli_make import NOW, plan, record
+from rich.console import Console
+
+from arbsaga.domain.orders import FillStatus, OrderState, OrderView, Purpose
+from arbsaga.saga.messages import Phase
+from workers import trade_event
+from workers.board import Board
+from workers.trade_event import LegPhase, leg_phase
+from workers.view import Header, LiveView, PlainView, render
+
+HEADER = Header("paper", "http://127.0.0.1:8233", "/data", "5 trades")
+
+
+def moved(phase: Phase, at: int, trade_id: str = "T1", **changes: Any) -> dict[str, Any]:
+    event = trade_event.of_plan(plan(trade_id)) | {"phase": phase, "time_ms": NOW + at} | changes
+    return {"event": "trade", "trade": event}
+
+
+def board(*events: dict[str, Any]) -> Board:
+    made = Board()
+    for event in events:
+        made.feed("trader", event)
+    return made
+
+
+def drawn(made: Board, width: int = 100, height: int = 30) -> str:
+    console = Console(width=width, height=height, file=io.StringIO(), force_terminal=False)
+    console.print(render(made, HEADER, height))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def order(filled: str, state: OrderState = OrderState.DONE, status: FillStatus = FillStatus.MATCHED) -> OrderView:
+    (view, _) = record(plan(), Phase.WATCHING, filled, "0", status=status).orders
+    return OrderView(view.terms, view.order_id, state, view.fills, view.matched)
+
+
+def undoing(filled: str) -> OrderView:
+    view = order(filled)
+    return replace(view, terms=replace(view.terms, purpose=Purpose.EXIT, attempt=2))
+
+
+@pytest.mark.parametrize(
+    ("orders", "expected"),
+    [
+        ([], LegPhase.PLANNED),
+        ([order("0", OrderState.UNKNOWN)], LegPhase.UNKNOWN),
+        ([order("0", OrderState.LIVE)], LegPhase.RESTING),
+        ([order("5", OrderState.LIVE)], LegPhase.PARTLY),
+        ([order("5")], LegPhase.PARTLY),
+        ([order("20")], LegPhase.FILLED),
+        ([order("20", status=FillStatus.CONFIRMED)], LegPhase.SETTLED),
+        ([order("0")], LegPhase.MISSED),
+        ([order("20"), undoing("20")], LegPhase.UNDONE),
+    ],
+)
+def test_the_phase_of_a_leg_follows_from_its_orders(orders: list[OrderView], expected: LegPhase) -> None:
+    assert leg_phase(orders) is expected
+
+
+def test_a_record_and_a_plan_make_the_same_kind_of_event() -> None:
+    started = trade_event.of_plan(plan())
+    ended = trade_event.of_record(record(plan(), Phase.COMMITTED, "20", "20"))
+    assert started.keys() <= ended.keys()
+    assert (ended["basket"], ended["edge"], ended["profit"]) == ("YES×2", "20.00", "3.80")
+    assert [leg["phase"] for leg in ended["legs"]] == [LegPhase.SETTLED, LegPhase.SETTLED]
+
+
+def test_a_refused_trade_shows_no_profit() -> None:
+    assert trade_event.of_record(record(plan(), Phase.REFUSED))["profit"] == ""
+
+
+def test_only_trades_past_validation_count_as_sent() -> None:
+    made = board(moved(Phase.VALIDATING, 0), moved(Phase.PLACING, 5), moved(Phase.VALIDATING, 0, "T2"))
+    assert (made.sent, len(made.open)) == (1, 2)
+    made.feed("trader", moved(Phase.REFUSED, 9, "T2"))
+    assert (made.sent, len(made.open), made.count(Phase.REFUSED)) == (1, 1, 1)
+
+
+def test_done_is_the_first_hedge_or_the_end() -> None:
+    hedged = board(moved(Phase.PLACING, 5), moved(Phase.HEDGED, 40), moved(Phase.COMMITTED, 9_000))
+    assert hedged.trades["T1"].done_ms == 40
+    flat = board(moved(Phase.PLACING, 5), moved(Phase.FLAT, 700))
+    assert flat.trades["T1"].done_ms == 700
+    assert board(moved(Phase.PLACING, 5)).trades["T1"].done_ms is None
+
+
+def test_a_late_event_does_not_take_a_trade_back() -> None:
+    made = board(moved(Phase.COMMITTED, 900), moved(Phase.SETTLING, 100))
+    assert made.trades["T1"].phase is Phase.COMMITTED
+
+
+def test_profit_is_that_of_ended_trades() -> None:
+    made = board(moved(Phase.FLAT, 1, profit="-0.25"), moved(Phase.COMMITTED, 1, "T2", profit="1.00"))
+    assert made.profit == Decimal("0.75")
+
+
+def test_messages_counted_before_a_restart_are_kept() -> None:
+    made = board({"event": "stats", "messages": 100}, {"event": "died", "exit_code": -9, "restart_in_s": 0.1})
+    made.feed("trader", {"event": "stats", "messages": 7})
+    assert made.stats["messages"] == 107
+    assert made.restarts == 1
+    assert "trader" in made.down
+    made.feed("trader", {"event": "ready"})
+    assert made.down == {}
+
+
+def test_the_screen_fits_and_shows_what_matters() -> None:
+    made = board(
+        *(moved(Phase.COMMITTED, at, f"T{at}", profit="1.23") for at in range(40)),
+        moved(Phase.UNWINDING, 50, "T99"),
+        {"event": "capital", "free": "61.50", "reserved": "8", "invested": "30.5"},
+        {"event": "stats", "messages": 12_345},
+        {"event": "alert", "text": "trade held: look at it"},
+    )
+    screen = drawn(made)
+    assert len(screen.splitlines()) <= 30
+    assert max(len(line) for line in screen.splitlines()) <= 100
+    for text in (
+        "http://127.0.0.1:8233", "free $61.50", "reserved $8.00", "invested $30.50", "Who wins the race", "+20.0%",
+        "UNWINDING", "+1.23", "profit +$49.20", "trade held: look at it", "messages 12,345", "committed 40", "open 1",
+    ):  # fmt: skip
+        assert text in screen, text
+
+
+def test_an_empty_and_a_small_screen_can_be_drawn() -> None:
+    assert "alerts" in drawn(Board())
+    assert "capital" in drawn(board(moved(Phase.PLACING, 1)), width=60, height=15)
+
+
+def test_an_open_trade_stays_on_the_screen_under_newer_ended_ones() -> None:
+    made = board(moved(Phase.HELD, 1), moved(Phase.UNWINDING, 1, "OLD", title="the old one"))
+    for at in range(60):
+        made.feed("trader", moved(Phase.COMMITTED, at, f"N{at}", decided_ms=NOW + at))
+    assert "the old one" in drawn(made)
+
+
+def test_the_live_view_draws_and_gives_the_screen_back() -> None:
+    console = Console(width=100, height=30, file=io.StringIO(), force_terminal=True)
+    with LiveView(console, HEADER) as view:
+        view.feed("trader", moved(Phase.PLACING, 1))
+        view.refresh(board(moved(Phase.PLACING, 1)))
+    assert isinstance(console.file, io.StringIO)
+    assert "PLACING" in console.file.getvalue()
+    assert console.file.getvalue().endswith("\x1b[?25h\x1b[?1049l")
+
+
+def test_without_a_terminal_each_event_is_one_line() -> None:
+    console = Console(width=40, file=io.StringIO())
+    with PlainView(console, HEADER) as view:
+        view.feed("trader", {"event": "ready"})
+        view.feed("trader", {"event": "stats", "messages": 3})
+        view.feed("trader", {"event": "trade", "trade": trade_event.of_record(record(plan(), Phase.FLAT, "20", "0"))})
+        view.feed("trader", {"event": "alert", "text": "look"})
+        view.feed("trader", {"event": "died", "exit_code": 1, "restart_in_s": 0.5})
+        view.refresh(Board())
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines == [
+        "arbsaga paper: Temporal UI http://127.0.0.1:8233, data in /data",
+        "trader is ready",
+        "T1 FLAT Who wins the race? YES×2 edge 20.00% size 20 legs ✔✗ profit -8.10 (because)",
+        "ALERT look",
+        "trader died (exit code 1), restarting in 0.5 s",
+    ]

@@ -1,0 +1,114 @@
+"""Booking what resolved markets paid: the ledger follows the venue's own record."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import structlog
+
+from arbsaga.domain.instruments import Instrument, Side
+from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd
+from arbsaga.domain.orders import FillStatus
+from arbsaga.errors import ArbsagaError
+from arbsaga.ledger import Ledger, TradeStory
+from arbsaga.saga.messages import TradePlan
+from arbsaga.venues.port import MarketListing, Venue
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Payouts:
+    """Looks for resolved markets that we hold positions in, and books each position once.
+
+    `paid_out` is told of every trade that holds nothing any more. Reads the ledger in threads.
+    """
+
+    venue: Venue
+    ledger: Ledger
+    account: str
+    paid_out: Callable[[str], Awaitable[None]]
+    _instruments: dict[str, Instrument] = field(default_factory=dict)
+    _trades: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def know(self, plan: TradePlan) -> None:
+        """Remember which trade may hold which tokens, the complements it may hedge with included."""
+        for leg in plan.basket.legs:
+            for instrument in (leg.instrument, leg.instrument.other()):
+                self._instruments[instrument.token] = instrument
+                self._trades[instrument.token].add(plan.trade_id)
+
+    async def run(self, every_s: float) -> None:
+        """Sweep until cancelled; a sweep that fails is logged and tried again."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.sweep()
+            except ArbsagaError as error:
+                log.warning("payout sweep failed", error=str(error))
+
+    async def sweep(self) -> int:
+        """Book what was paid out since the last sweep. Returns how many positions are still held."""
+        positions = await asyncio.to_thread(self.ledger.positions, self.account)
+        if positions.keys() - self._instruments.keys():
+            await self._learn()
+        tokens = [token for token in positions if token in self._instruments]
+        resolved = await self._resolved(tokens)
+        at_venue = await self.venue.positions(list(resolved)) if resolved else {}
+        gone = [token for token in resolved if not at_venue.get(token, NO_SIZE)]
+        booked = {token for token in gone if await self._book(token, positions[token], resolved[token])}
+        await self._tell(booked, positions.keys() - booked)
+        return len(positions) - len(booked)
+
+    async def _learn(self) -> None:
+        """Another process, or this one before a restart, traded these: the ledger has the plans."""
+        for row in await asyncio.to_thread(self.ledger.trades):
+            self.know(row.plan)
+
+    async def _resolved(self, tokens: Iterable[str]) -> dict[str, Usd]:
+        """What one share of each token of a resolved market pays."""
+        markets = {self._instruments[token].market for token in tokens}
+        listings = await asyncio.gather(*(self.venue.listing(market) for market in markets))
+        winners = {listing.yes.market: listing for listing in listings if listing.winner is not None}
+        return {
+            token: _pays(self._instruments[token], winners[self._instruments[token].market])
+            for token in tokens
+            if self._instruments[token].market in winners
+        }
+
+    async def _book(self, token: str, shares: Size, pays: Usd) -> bool:
+        """Book one position, unless a fill of it may still be taken back by the venue."""
+        stories = [await asyncio.to_thread(self.ledger.trade, trade_id) for trade_id in sorted(self._trades[token])]
+        told = [story for story in stories if story is not None]
+        if not all(_final(story) for story in told):
+            return False
+        ref = f"{token}/{_bought(token, told)}"
+        usd = Usd(shares * pays)
+        await asyncio.to_thread(self.ledger.book_payout, self.account, self.venue.name, token, shares, usd, ref)
+        log.info("paid out", token=token, shares=str(shares), usd=str(usd))
+        return True
+
+    async def _tell(self, booked: set[str], held: set[str]) -> None:
+        trades = {trade_id for token in booked for trade_id in self._trades.pop(token, ())}
+        waiting = {trade_id for token in held for trade_id in self._trades.get(token, ())}
+        for trade_id in sorted(trades - waiting):
+            await self.paid_out(trade_id)
+
+
+def _pays(instrument: Instrument, listing: MarketListing) -> Usd:
+    return Usd(Decimal(1)) if listing.winner is instrument.outcome else NO_USD
+
+
+def _final(story: TradeStory) -> bool:
+    """Whether nothing of the trade can change any more: no order can fill, no fill can fail."""
+    fills = (fill for view in story.orders for fill in view.fills)
+    return all(view.state.final for view in story.orders) and all(fill.status.final for fill in fills)
+
+
+def _bought(token: str, stories: Iterable[TradeStory]) -> Decimal:
+    """Shares of the token ever bought: grows with every later fill, so it names a payout for ever."""
+    views = (view for story in stories for view in story.orders if view.terms.side is Side.BUY)
+    fills = (fill for view in views if view.terms.instrument.token == token for fill in view.fills)
+    return sum((fill.size for fill in fills if fill.status is not FillStatus.FAILED), Decimal(0))
