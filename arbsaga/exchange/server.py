@@ -19,9 +19,11 @@ from aiohttp import web
 from arbsaga.errors import Unavailable
 from arbsaga.exchange.engine import Engine, EngineSettings
 from arbsaga.exchange.faults import FaultPlan
-from arbsaga.exchange.polymarket.app import build_app
+from arbsaga.exchange.playback import Playback, PlaybackSettings
+from arbsaga.exchange.polymarket.app import Wire
 from arbsaga.exchange.polymarket.signatures import checksum
 from arbsaga.exchange.polymarket.venue import Venue, WireSettings
+from arbsaga.exchange.recording import Recording
 from arbsaga.exchange.units import parse
 from arbsaga.exchange.world import World, WorldSettings
 
@@ -30,6 +32,14 @@ log = structlog.get_logger(__name__)
 TRUTH = "truth.jsonl"
 KEYS = "api_keys.json"
 _RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWorld:
+    """Books driven by a recording (parquet) instead of seeded traders."""
+
+    path: Path
+    playback: PlaybackSettings = field(default_factory=PlaybackSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class ExchangeSettings:
     host: str = "127.0.0.1"
     port: int = 0
     seed: int = 0
-    world: WorldSettings | None = field(default_factory=WorldSettings)
+    world: WorldSettings | RecordedWorld | None = field(default_factory=WorldSettings)
     faults: tuple[str, ...] = ()
     deposits: Mapping[str, Decimal] = field(default_factory=dict)
     latency_ms: Decimal = Decimal(0)
@@ -68,15 +78,14 @@ async def run(settings: ExchangeSettings, ready: Callable[[str], None] | None = 
 
 
 @asynccontextmanager
-async def _serving(settings: ExchangeSettings) -> AsyncIterator[tuple[str, World | None]]:
+async def _serving(settings: ExchangeSettings) -> AsyncIterator[tuple[str, World | Playback | None]]:
     with closing(_listening(settings)) as listener, closing(_recovered(settings)) as engine:
-        world = None
-        if settings.world is not None:
-            world = World(engine, wall_ms, replace(settings.world, seed=settings.seed))
-            world.start()
         truth, keys = settings.data_dir / TRUTH, settings.data_dir / KEYS
-        venue = Venue(engine, truth, wall_ms, settings.wire, keys)
-        runner = web.AppRunner(build_app(venue, world, settings.seed), access_log=None, shutdown_timeout=1)
+        wire = Wire(Venue(engine, truth, wall_ms, settings.wire, keys), settings.seed)
+        world = _world(settings, engine, wire)
+        if world is not None:
+            world.start()
+        runner = web.AppRunner(wire.app(world), access_log=None, shutdown_timeout=1)
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
@@ -85,6 +94,16 @@ async def _serving(settings: ExchangeSettings) -> AsyncIterator[tuple[str, World
             yield url, world
         finally:
             await runner.cleanup()
+
+
+def _world(settings: ExchangeSettings, engine: Engine, wire: Wire) -> World | Playback | None:
+    """What moves the books. Raises UnknownThing or ConfigError for a recording that cannot be played."""
+    match settings.world:
+        case WorldSettings() as seeded:
+            return World(engine, wall_ms, replace(seeded, seed=settings.seed))
+        case RecordedWorld(path=path, playback=playback):
+            return Playback(engine, wall_ms, Recording.open(path), playback, wire.backlog)
+    return None
 
 
 def _listening(settings: ExchangeSettings) -> socket.socket:
@@ -119,7 +138,7 @@ def _recovered(settings: ExchangeSettings) -> Engine:
     return engine
 
 
-async def _keep_alive(world: World | None) -> None:
+async def _keep_alive(world: World | Playback | None) -> None:
     """Runs the world for ever. A journal that cannot be written stops it only as long as that lasts."""
     while True:
         try:

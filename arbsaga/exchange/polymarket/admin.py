@@ -108,14 +108,10 @@ class Admin:
         """POST {"event_id" or "condition_id", "edge"}: misprices the event now, by edge per $1 of payout after fees."""
         if self._world is None:
             raise Refusal(400, "no world is running that could be mispriced")
-        body = await _object(request)
-        event_id = str(body.get("event_id", ""))
-        if "condition_id" in body:
-            event_id = self._market(str(body["condition_id"])).event_id
-        if event_id not in self._venue.engine.events:
-            raise Refusal(404, "event not found")
-        self._world.plant(event_id, to_decimal(parse(await _text(request, "edge"))))
-        return reply({"event_id": event_id})
+        key = "condition_id" if "condition_id" in await _object(request) else "event_id"
+        target = await _text(request, key)
+        self._world.plant(target, to_decimal(parse(await _text(request, "edge"))))
+        return reply({key: target})
 
     async def resolve(self, request: web.Request) -> web.Response:
         """POST {"condition_id", "outcome": "YES" | "NO"}"""

@@ -34,41 +34,51 @@ _ADMIN = "/admin/"
 _STREAMS = "/ws/"
 
 
-def build_app(venue: Venue, world: World | None = None, seed: int = 0) -> web.Application:
+class Wire:
     """Every service on one server: their paths do not clash, so none needs a prefix."""
-    app = web.Application(middlewares=[around])
-    app[VENUE] = venue
-    market_channel, user_channel = MarketChannel(venue), UserChannel(venue, seed)
-    app.add_routes(
-        [
-            *orders.ROUTES,
-            *cancels.ROUTES,
-            *books.ROUTES,
-            *markets.ROUTES,
-            *account.ROUTES,
-            *heartbeats.ROUTES,
-            *gamma.ROUTES,
-            *data.ROUTES,
-            *status.ROUTES,
-            web.post("/rpc", chain.Chain(venue).serve),
-            *admin.Admin(venue, world).routes(),
-            web.get("/ws/market", market_channel.serve),
-            web.get("/ws/user", user_channel.serve),
-        ]
-    )
 
-    async def start(_: web.Application) -> None:
-        venue.later(heartbeats.watch(venue))
-        venue.later(tick(venue))
+    def __init__(self, venue: Venue, seed: int = 0) -> None:
+        self._venue = venue
+        self._market_channel = MarketChannel(venue)
+        self._user_channel = UserChannel(venue, seed)
 
-    async def stop(_: web.Application) -> None:
-        await market_channel.close()
-        await user_channel.close()
-        await venue.stop()
+    def backlog(self) -> int | None:
+        """Bytes that the slowest listener to books is behind, None while nobody listens."""
+        return self._market_channel.backlog()
 
-    app.on_startup.append(start)
-    app.on_shutdown.append(stop)
-    return app
+    def app(self, world: World | None) -> web.Application:
+        """The application to serve; `world` is what the admin API steers."""
+        app = web.Application(middlewares=[around])
+        app[VENUE] = self._venue
+        app.add_routes(
+            [
+                *orders.ROUTES,
+                *cancels.ROUTES,
+                *books.ROUTES,
+                *markets.ROUTES,
+                *account.ROUTES,
+                *heartbeats.ROUTES,
+                *gamma.ROUTES,
+                *data.ROUTES,
+                *status.ROUTES,
+                *admin.Admin(self._venue, world).routes(),
+                web.post("/rpc", chain.Chain(self._venue).serve),
+                web.get("/ws/market", self._market_channel.serve),
+                web.get("/ws/user", self._user_channel.serve),
+            ]
+        )
+        app.on_startup.append(self._start)
+        app.on_shutdown.append(self._stop)
+        return app
+
+    async def _start(self, _: web.Application) -> None:
+        self._venue.later(heartbeats.watch(self._venue))
+        self._venue.later(tick(self._venue))
+
+    async def _stop(self, _: web.Application) -> None:
+        await self._market_channel.close()
+        await self._user_channel.close()
+        await self._venue.stop()
 
 
 async def tick(venue: Venue) -> None:

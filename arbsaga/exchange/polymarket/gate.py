@@ -65,26 +65,10 @@ class Gate:
 
 
 def context(engine: Engine, order: NewOrder, path: str) -> dict[str, str]:
-    """What a fault's limits are compared with.
-
-    The phase is the engine's: "exit" for what lowers the wallet's stake in the market (it sells, or buys the complement
-    of shares that it has or is about to get), else "entry".
-    """
-    account = engine.account(order.maker)
-    complement = engine.market_of(order.token_id).complement(order.token_id)
-    reduces = account is not None and _stake(account, complement) > _stake(account, order.token_id)
-    phase = "exit" if order.side == "SELL" or reduces else "entry"
-    return {
-        "side": order.side,
-        "phase": phase,
-        "token": order.token_id,
-        "address": order.maker,
-        "path": path,
-    }
-
-
-def _stake(account: Account, token_id: str) -> int:
-    return account.shares.get(token_id, 0) + account.incoming.get(token_id, 0) - account.matched.get(token_id, 0)
+    """What a fault's limits are compared with: the engine's view of the order, and the path it came by."""
+    account = engine.account(order.maker) or Account(order.maker, house=False)
+    market = engine.market_of(order.token_id)
+    return engine.core.about(account, order.side, order.token_id, market) | {"path": path}
 
 
 def draw_any(engine: Engine, name: str, orders: Sequence[NewOrder], path: str) -> Fault | None:

@@ -22,15 +22,15 @@ from arbsaga.exchange.model import (
     TradePrinted,
 )
 from arbsaga.exchange.polymarket import shapes
-from arbsaga.exchange.polymarket.books import ask, bid, spread
 from arbsaga.exchange.polymarket.gamma import fee_schedule
 from arbsaga.exchange.polymarket.ids import gamma_id, outcome_of
 from arbsaga.exchange.polymarket.shapes import Json
 from arbsaga.exchange.polymarket.socket import Socket
 from arbsaga.exchange.polymarket.venue import Venue
-from arbsaga.exchange.units import format_units
+from arbsaga.exchange.units import ONE, format_units, parse
 
 _TORN_S = 0.5
+_Best = tuple[str, str]
 
 
 _Posted = tuple[tuple[str, ...], bytes, bool]
@@ -55,7 +55,7 @@ class MarketChannel:
         self._everyone: set[Subscriber] = set()
         self._outbox: list[_Posted] = []
         self._snapshots: dict[str, None] = {}
-        self._best: dict[str, tuple[str, str]] = {}
+        self._best: dict[str, _Best] = {}
         self._is_scheduled = False
         venue.engine.listen(self._on_happening)
 
@@ -68,6 +68,10 @@ class MarketChannel:
         finally:
             self._everyone.discard(subscriber)
             self._unsubscribe(subscriber, list(subscriber.tokens))
+
+    def backlog(self) -> int | None:
+        """Bytes that the slowest listener is behind, None while nobody listens to any book."""
+        return max((one.socket.backlog for one in self._everyone if one.tokens), default=None)
 
     async def close(self) -> None:
         """Ends every socket."""
@@ -131,7 +135,7 @@ class MarketChannel:
         tokens = self._tokens(changed.condition_id)
         if not any(token in self._subscribers for token in tokens):
             return
-        best = self._best_of(tokens)
+        best = self._best_of(changed, tokens)
         parts = [changed.levels]
         if self._venue.faults.draw("torn_book", path="/ws/market", token=tokens[0]) is not None:
             parts = [tuple(level for level in changed.levels if level.token_id == token) for token in tokens]
@@ -143,12 +147,14 @@ class MarketChannel:
                 self._post(tokens, event)
         self._post_best(changed, best)
 
-    def _best_of(self, tokens: tuple[str, ...]) -> dict[str, tuple[str, str]]:
-        """(best bid, best ask) of each token, "" with an empty side."""
-        views = {token: self._venue.engine.book(token) for token in tokens}
-        return {token: (bid(view) or "", ask(view) or "") for token, view in views.items()}
+    def _best_of(self, changed: BookChanged, tokens: tuple[str, ...]) -> dict[str, _Best]:
+        """(best bid, best ask) of both tokens, "" with an empty side; NO's are those of YES mirrored."""
+        book = self._venue.engine.core.state.books[changed.condition_id]
+        bid, ask = book.best("BUY"), book.best("SELL")
+        yes, no = tokens
+        return {yes: (_price(bid), _price(ask)), no: (_price(ask, mirrored=True), _price(bid, mirrored=True))}
 
-    def _post_best(self, changed: BookChanged, best: dict[str, tuple[str, str]]) -> None:
+    def _post_best(self, changed: BookChanged, best: dict[str, _Best]) -> None:
         for token, prices in best.items():
             if self._best.get(token) == prices:
                 continue
@@ -159,7 +165,7 @@ class MarketChannel:
                 "asset_id": token,
                 "best_bid": prices[0],
                 "best_ask": prices[1],
-                "spread": spread(self._venue.engine.book(token)) or "",
+                "spread": format_units(parse(prices[1]) - parse(prices[0])) if all(prices) else "",
                 "timestamp": str(changed.ms),
             }
             self._post((token,), event, custom=True)
@@ -232,7 +238,7 @@ class MarketChannel:
         return set().union(*(self._subscribers.get(token, set()) for token in tokens))
 
 
-def _price_change(changed: BookChanged, levels: tuple[LevelChange, ...], best: dict[str, tuple[str, str]]) -> Json:
+def _price_change(changed: BookChanged, levels: tuple[LevelChange, ...], best: dict[str, _Best]) -> Json:
     """New absolute sizes; `hash` is the causing order's, no checksum of the book."""
     cause = changed.cause_order_id.removeprefix("0x")[:40]
     return {
@@ -252,6 +258,12 @@ def _price_change(changed: BookChanged, levels: tuple[LevelChange, ...], best: d
             for level in levels
         ],
     }
+
+
+def _price(price: int | None, *, mirrored: bool = False) -> str:
+    if price is None:
+        return ""
+    return format_units(ONE - price if mirrored else price)
 
 
 def _new_market(venue: Venue, condition_id: str) -> Json:

@@ -61,6 +61,12 @@ class Socket:
             self.drop()
         self._wake.set()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes queued here and in the connection."""
+        transport = self._request.transport
+        return self._pending_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
+
     def drop(self) -> None:
         """Breaks the connection without a close frame."""
         if self._request.transport is not None:

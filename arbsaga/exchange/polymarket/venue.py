@@ -59,8 +59,8 @@ class World(Protocol):
     def resume(self) -> None:
         """Undoes pause."""
 
-    def plant(self, event_id: str, edge: Decimal) -> object:
-        """Misprices an event now. Raises ValueError where its prices cannot give this edge."""
+    def plant(self, target: str, edge: Decimal) -> None:
+        """Misprices an event, named by its id or a condition id. Raises ValueError where its prices cannot do that."""
 
 
 class Venue:

@@ -12,7 +12,7 @@ from aiohttp import web
 from arbsaga.exchange.engine import Engine, EngineSettings
 from arbsaga.exchange.ids import v1_ids, v2_event_id, v2_ids
 from arbsaga.exchange.model import Event, Market
-from arbsaga.exchange.polymarket.app import build_app
+from arbsaga.exchange.polymarket.app import Wire
 from arbsaga.exchange.polymarket.venue import Venue, WireSettings
 
 from .trader import Trader
@@ -145,7 +145,7 @@ async def started(directory: Path, settings=None, engine_settings=None, **binary
         for event, markets in events:
             engine.open_event(event, markets)
     venue = Venue(engine, truth, clock, settings or WireSettings(), directory / "keys.json")
-    runner = web.AppRunner(build_app(venue, world), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(Wire(venue).app(world), access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
