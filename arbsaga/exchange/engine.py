@@ -14,7 +14,7 @@ from arbsaga.exchange.clearing import Clearing
 from arbsaga.exchange.core import Clock, Core, Due
 from arbsaga.exchange.desk import OrderDesk
 from arbsaga.exchange.faults import FaultPlan
-from arbsaga.exchange.journal import Journal, Record, read_journal
+from arbsaga.exchange.journal import Journal, Record
 from arbsaga.exchange.model import (
     Account,
     Ack,
@@ -76,12 +76,12 @@ class Engine:
         A torn last line, or a last batch cut short, is dropped: it was never answered.
         Raises Unavailable where the journal cannot be read, or is damaged before its end.
         """
-        held = read_journal(path)
-        engine = cls(Journal(path, clock, held), clock, settings, rng, faults)
-        recovery.replay(engine._state, held.records)
+        journal, lines = Journal.resume(path, clock)
+        engine = cls(journal, clock, settings, rng, faults)
+        recovery.replay(engine._state, lines)
         recovery.resume(engine.core, engine._desk)
-        engine._desk.accepted = sum(line["kind"] == "order" for line in held.records)
-        engine._desk.duplicates = sum(line["kind"] == "duplicate" for line in held.records)
+        engine._desk.accepted = sum(line["kind"] == "order" for line in lines)
+        engine._desk.duplicates = sum(line["kind"] == "duplicate" for line in lines)
         return engine
 
     @property

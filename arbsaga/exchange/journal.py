@@ -32,25 +32,42 @@ class Journaled:
 class Journal:
     """Appends batches to one file, which it holds alone. Survives kill -9; not synced, so not a power cut."""
 
-    def __init__(self, path: Path, clock: Callable[[], int], held: Journaled | None = None) -> None:
-        """Open for appending after what the file holds (see `read_journal`), which is nothing by default.
+    def __init__(self, path: Path, clock: Callable[[], int]) -> None:
+        """Begin a journal. Raises Unavailable where the file cannot be opened, is in use, or is not empty."""
+        self._open(path, clock)
+        if os.fstat(self._fd).st_size:
+            self.close()
+            raise Unavailable(f"the truth journal {path} is not empty: recover from it, or name another file")
 
-        Raises Unavailable where the file cannot be opened, is in use, or holds something although nothing was told.
+    @classmethod
+    def resume(cls, path: Path, clock: Callable[[], int]) -> tuple["Journal", list[dict[str, Any]]]:
+        """Go on with a journal, absent or empty ones included, and what it holds (see `read_journal`).
+
+        Raises Unavailable where the file cannot be opened, is in use, or is damaged.
         """
-        self.path = path
-        self.last = held.last if held else 0
-        self._size = held.size if held else 0
-        self._clock = clock
+        journal = cls.__new__(cls)
+        journal._open(path, clock)
+        try:
+            held = read_journal(path)
+        except Unavailable:
+            journal.close()
+            raise
+        journal.last, journal._size = held.last, held.size
+        os.ftruncate(journal._fd, held.size)
+        return journal, held.records
+
+    def _open(self, path: Path, clock: Callable[[], int]) -> None:
+        self.path, self._clock = path, clock
+        self.last = self._size = 0
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if held is None and os.fstat(self._fd).st_size:
-                raise Unavailable(f"the truth journal {path} is not empty: recover from it, or name another file")
-            os.ftruncate(self._fd, self._size)
-        except BlockingIOError as error:
-            raise Unavailable(f"the truth journal {path} is in use by another exchange: stop that one first") from error
         except OSError as error:
             raise Unavailable(f"the truth journal {path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise Unavailable(f"the truth journal {path} is in use by another exchange: stop that one first") from error
 
     def write(self, records: Sequence[Record]) -> None:
         """Append one batch in one write. Raises Unavailable, and then the file is as it was before."""
