@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
+from arbsaga.detect.settings import AdmissionSettings, BasketSettings, ScanSettings
 from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.pricing import Gates
 from arbsaga.errors import ConfigError, SecretError, UnknownThing
@@ -206,6 +207,18 @@ class Config(BaseSettings):
         """The gates as the pricing function takes them."""
         gates = self.gates
         return Gates(gates.max_price_ratio, gates.min_edge, Size(gates.min_depth), self.per_trade)
+
+    def scan_settings(self) -> ScanSettings:
+        """What the scanner is told, the gates included."""
+        scan = self.scan
+        return ScanSettings(
+            gates=self.trading_gates(),
+            max_book_age_ms=scan.max_book_age_ms,
+            max_book_skew_ms=scan.max_book_skew_ms,
+            discovery_ms=scan.discovery_ms,
+            baskets=BasketSettings(complement=scan.complement),
+            admission=AdmissionSettings(scan.max_starts, scan.pass_ms, scan.cooldown_ms),
+        )
 
     def trade_patience(self) -> Patience:
         """The waiting times as a trade's plan carries them."""

@@ -13,7 +13,7 @@ from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd
 from arbsaga.domain.orders import FillStatus
 from arbsaga.errors import ArbsagaError
 from arbsaga.ledger import Ledger, TradeStory
-from arbsaga.saga.messages import TradePlan
+from arbsaga.saga.messages import Phase, TradePlan
 from arbsaga.venues.port import MarketListing, Venue
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,17 @@ class Payouts:
         booked = {token for token in gone if await self._book(token, positions[token], resolved[token])}
         await self._tell(booked, positions.keys() - booked)
         return len(positions) - len(booked)
+
+    async def catch_up(self, trade_ids: Iterable[str]) -> None:
+        """Tell of trades (those that hold capital) that were paid out before this process could tell."""
+        positions = await asyncio.to_thread(self.ledger.positions, self.account)
+        for trade_id in trade_ids:
+            story = await asyncio.to_thread(self.ledger.trade, trade_id)
+            if story is None or story.row is None or story.row.phase is not Phase.COMMITTED:
+                continue
+            legs = [leg.instrument for leg in story.row.plan.basket.legs]
+            if not any(instrument.token in positions or instrument.complement in positions for instrument in legs):
+                await self.paid_out(trade_id)
 
     async def _learn(self) -> None:
         """Another process, or this one before a restart, traded these: the ledger has the plans."""

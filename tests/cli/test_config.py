@@ -11,6 +11,7 @@ import pytest
 from arbsaga_command import Arbsaga
 
 from arbsaga.config import Config, PatienceSection, load, template
+from arbsaga.detect.settings import ScanSettings
 from arbsaga.domain.pricing import Gates
 from arbsaga.errors import ConfigError, SecretError, UnknownThing
 from arbsaga.saga.messages import Patience, UndoLimits
@@ -35,6 +36,7 @@ def test_defaults_are_those_of_the_trading_library() -> None:
     assert config.trade_patience() == Patience()
     assert config.undo_limits() == UndoLimits()
     assert dataclasses.replace(config.trading_gates(), budget=Gates().budget) == Gates()
+    assert config.scan_settings() == ScanSettings(gates=config.trading_gates())
     assert (config.mode, config.total) == ("paper", Decimal(100))
 
 

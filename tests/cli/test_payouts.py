@@ -1,0 +1,143 @@
+"""Payouts: a position is booked once, when the venue has paid it and none of its fills can change any more."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cli_make import instrument, plan, record
+
+from arbsaga.domain.instruments import Outcome
+from arbsaga.domain.money import Size, Usd
+from arbsaga.domain.orders import FillStatus
+from arbsaga.errors import VenueError
+from arbsaga.ledger import Ledger
+from arbsaga.saga.messages import Phase
+from arbsaga.venues.port import MarketListing
+from workers.payouts import Payouts
+
+
+@dataclass
+class Paying:
+    """The venue's record of resolutions and positions: all that payouts ask of it."""
+
+    name: str = "sim"
+    winners: dict[str, Outcome] = field(default_factory=dict)
+    unpaid: dict[str, Size] = field(default_factory=dict)
+
+    async def listing(self, market: str) -> MarketListing:
+        yes = instrument(market.removeprefix("m"))
+        return MarketListing(yes, yes.other(), market not in self.winners, self.winners.get(market))
+
+    async def positions(self, tokens: Sequence[str]) -> Mapping[str, Size]:
+        return {token: self.unpaid[token] for token in tokens if token in self.unpaid}
+
+
+@dataclass
+class Desk:
+    venue: Paying
+    ledger: Ledger
+    payouts: Payouts
+    told: list[str]
+
+    @property
+    def money(self) -> Decimal:
+        return self.ledger.cash("main")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    ledger, venue, told = Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite"), Paying(), []
+    ledger.open_account("main", "sim", Usd(Decimal(100)))
+
+    async def paid_out(trade_id: str) -> None:
+        told.append(trade_id)
+
+    return Desk(venue, ledger, Payouts(venue, ledger, "main", paid_out), told)  # type: ignore[arg-type]  # all it asks
+
+
+def held(desk: Desk, phase: Phase = Phase.COMMITTED, status: FillStatus = FillStatus.CONFIRMED) -> None:
+    desk.ledger.record(record(plan(), phase, "20", "20", status=status))
+
+
+async def test_a_resolved_basket_is_paid_out_once_and_its_trade_is_told(desk: Desk) -> None:
+    held(desk)
+    before = desk.money
+    assert await desk.payouts.sweep() == 2
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    assert await desk.payouts.sweep() == 0
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before + 20
+    assert desk.told == ["T1"]
+    assert desk.ledger.postings_balance() == 0
+
+
+async def test_a_trade_is_told_of_only_when_nothing_of_it_is_held_any_more(desk: Desk) -> None:
+    held(desk)
+    desk.venue.winners = {"m1": Outcome.NO}
+    assert await desk.payouts.sweep() == 1
+    assert desk.told == []
+    desk.venue.winners["m0"] = Outcome.YES
+    await desk.payouts.sweep()
+    assert desk.told == ["T1"]
+
+
+async def test_nothing_is_booked_before_the_venue_has_paid(desk: Desk) -> None:
+    held(desk)
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    desk.venue.unpaid = {"yes0": Size(Decimal(20)), "yes1": Size(Decimal(20))}
+    assert await desk.payouts.sweep() == 2
+    assert desk.told == []
+
+
+async def test_nothing_is_booked_while_a_fill_can_still_fail(desk: Desk) -> None:
+    held(desk, Phase.HELD, FillStatus.MATCHED)
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    assert await desk.payouts.sweep() == 2
+    held(desk, Phase.HELD)
+    assert await desk.payouts.sweep() == 0
+    assert desk.told == ["T1"]
+
+
+async def test_two_trades_of_one_basket_are_paid_together_and_both_told(desk: Desk) -> None:
+    held(desk)
+    desk.ledger.record(record(plan("T2"), Phase.COMMITTED, "20", "20"))
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    before = desk.money
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before + 40
+    assert desk.told == ["T1", "T2"]
+
+
+async def test_after_a_restart_trades_paid_out_before_are_told_again(desk: Desk) -> None:
+    held(desk)
+    await desk.payouts.catch_up(["T1", "gone"])
+    assert desk.told == []
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    await desk.payouts.sweep()
+    again = replace(desk.payouts, _trades={}, _instruments={})
+    await again.catch_up(["T1"])
+    assert desk.told == ["T1", "T1"]
+
+
+async def test_a_venue_that_does_not_answer_is_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    held(desk)
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    answer, asked = desk.venue.listing, []
+
+    async def flaky(market: str) -> MarketListing:
+        asked.append(market)
+        if len(asked) == 1:
+            raise VenueError("no answer")
+        return await answer(market)
+
+    monkeypatch.setattr(desk.venue, "listing", flaky)
+    task = asyncio.create_task(desk.payouts.run(0.01))
+    deadline = time.monotonic() + 10
+    while not desk.told:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    task.cancel()
