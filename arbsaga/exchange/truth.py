@@ -90,6 +90,7 @@ class Truth:
     cash: Decimal = ZERO
     positions: dict[str, Decimal] = field(default_factory=dict)
     worth: dict[str, Decimal] = field(default_factory=dict)
+    _by_order: dict[str, list[TrueFill]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, address: str) -> "Truth":
@@ -107,7 +108,17 @@ class Truth:
 
     def fills_of(self, order_id: str) -> list[TrueFill]:
         """Every fill of one order, FAILED ones included."""
-        return [fill for fill in self.fills if fill.order_id == order_id]
+        return self._by_order.get(order_id, [])
+
+    def add_up(self) -> None:
+        """Shares filled per order. A wholly matched order is over, even when a trade of it failed afterwards."""
+        for fill in self.fills:
+            self._by_order.setdefault(fill.order_id, []).append(fill)
+        for order_id, order in self.orders.items():
+            fills = self.fills_of(order_id)
+            matched = sum((fill.size for fill in fills), ZERO)
+            filled = sum((fill.size for fill in fills if fill.alive), ZERO)
+            self.orders[order_id] = replace(order, open=order.open and matched < order.size, filled=filled)
 
 
 def tell(lines: Iterable[Line], address: str) -> Truth:
@@ -127,7 +138,7 @@ def tell(lines: Iterable[Line], address: str) -> Truth:
         elif kind in _OWN and line["address"].lower() == address.lower():
             _OWN[kind](truth, line)
     truth.fills = [replace(fill, status=statuses.get(fill.trade_id, fill.status)) for fill in truth.fills]
-    _add_up(truth)
+    truth.add_up()
     return truth
 
 
@@ -206,15 +217,3 @@ _OWN = {
     "payout": _payout,
 }
 """Lines that name an address, and what they tell of it."""
-
-
-def _add_up(truth: Truth) -> None:
-    """Shares filled per order. A wholly matched order is over, even when a trade of it failed afterwards."""
-    matched: dict[str, Decimal] = {}
-    filled: dict[str, Decimal] = {}
-    for fill in truth.fills:
-        matched[fill.order_id] = matched.get(fill.order_id, ZERO) + fill.size
-        filled[fill.order_id] = filled.get(fill.order_id, ZERO) + (fill.size if fill.alive else ZERO)
-    for order in truth.orders.values():
-        still_open = order.open and matched.get(order.order_id, ZERO) < order.size
-        truth.orders[order.order_id] = replace(order, open=still_open, filled=filled.get(order.order_id, ZERO))
