@@ -1,0 +1,187 @@
+"""A process's lease on its desk's capital: renewed in the background, so that taking some costs no hop."""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
+
+from arbsaga.domain.money import NO_USD, Usd
+from arbsaga.errors import Unavailable
+from arbsaga.risk.desk import DeskStatus, LeaseAsk, Limits
+from workers.start import start_desk
+from workflows.desk import DeskWorkflow
+from workflows.messages import desk_id
+
+log = structlog.get_logger(__name__)
+
+PERIOD_S = 3.0
+"""How often the lease is renewed: well within its life, so that a slow server costs no trade."""
+HURRY_S = 0.2
+"""How soon, at the earliest, a renewal follows the last one when capital ran out."""
+ROTATE_S = 600.0
+"""A lease is replaced after this, so that looking up the trades under one stays short."""
+START_TRIES = 20
+ANSWER_LIMIT = timedelta(seconds=5)
+NO_ANSWER = (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError)
+"""The server or the desk is away, or the desk continued as new under our feet: ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Capital for one trade: what goes into its plan. `amount` in USD, `expires_ms` since the epoch."""
+
+    lease_id: str
+    expires_ms: int
+    amount: Usd
+
+
+@dataclass(slots=True)
+class _Lease:
+    """A lease as this process counts it: `amount` granted and `taken` by trades, both in USD and only growing."""
+
+    lease_id: str
+    amount: Usd = NO_USD
+    taken: Usd = NO_USD
+    expires_ms: int = 0
+    previous: "_Lease | None" = None
+    since: float = field(default_factory=time.monotonic)
+
+
+class DeskClient:
+    """One process's hand at an account's desk. `take` and `give_back` are local and synchronous."""
+
+    def __init__(self, client: Client, account: str, task_queue: str, *, want: Usd) -> None:
+        """`want`: USD to have at hand, e.g. what the trades of one pass may cost."""
+        self._client = client
+        self._account = account
+        self._task_queue = task_queue
+        self._want = want
+        self._holder = f"{socket.gethostname()}/{os.getpid()}"
+        self._handle = client.get_workflow_handle_for(DeskWorkflow.run, desk_id(account))
+        self._wake = asyncio.Event()
+        self._renewing: asyncio.Task[None] | None = None
+        self._lease = self._new_lease()
+        self.status: DeskStatus | None = None
+
+    async def start(self, limits: Limits) -> None:
+        """Start the desk where it is not running, set its limits, take the first lease. A worker must be running.
+
+        Raises Unavailable when the desk does not answer.
+        """
+        for attempt in range(START_TRIES):
+            try:
+                await start_desk(self._client, self._account, self._task_queue)
+                await self._handle.execute_update(DeskWorkflow.set_limits, limits, rpc_timeout=ANSWER_LIMIT)
+                await self._renew()
+                break
+            except NO_ANSWER as error:
+                log.warning("desk does not answer", account=self._account, attempt=attempt, error=str(error))
+                await asyncio.sleep(HURRY_S)
+        else:
+            raise Unavailable(f"the desk of {self._account} does not answer: is a trading worker running?")
+        self._renewing = asyncio.create_task(self._keep_renewing())
+
+    async def close(self) -> None:
+        """Give back what no trade took, and stop renewing."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._renewing
+        self._want = NO_USD
+        self._rotate()
+        try:
+            await self._renew()
+        except NO_ANSWER as error:
+            log.warning("capital not given back, its lease will expire", account=self._account, error=str(error))
+
+    @property
+    def at_hand(self) -> Usd:
+        """USD that can be taken now."""
+        return Usd(self._lease.amount - self._lease.taken)
+
+    def take(self, amount: Usd, now_ms: int, *, live_ms: int = 1_000) -> Taken | None:
+        """Capital for a trade whose orders are sent within `live_ms`, or None when there is not enough now."""
+        lease = self._lease
+        desk = self.status
+        if desk is None or desk.halted or amount > desk.per_trade or now_ms + live_ms > lease.expires_ms:
+            return None
+        if amount > self.at_hand:
+            self._wake.set()
+            return None
+        lease.taken = Usd(lease.taken + amount)
+        return Taken(lease.lease_id, lease.expires_ms, amount)
+
+    def give_back(self, taken: Taken) -> None:
+        """The trade was surely not started (its basket was in flight): the capital is at hand again."""
+        if taken.lease_id == self._lease.lease_id:
+            self._lease.taken = Usd(self._lease.taken - taken.amount)
+
+    def lost(self) -> None:
+        """The answer to a start was lost, so the trade may have its capital: let this lease expire, begin another."""
+        self._rotate()
+        self._wake.set()
+
+    def blocked(self, basket: str) -> bool:
+        """Whether a trade on this basket is HELD."""
+        return self.status is not None and basket in self.status.blocked
+
+    async def paid_out(self, trade_id: str) -> None:
+        """Tell the desk that a trade's capital came back. Raises RPCError when it cannot be told."""
+        await self._handle.signal(DeskWorkflow.paid_out, trade_id)
+        self._wake.set()
+
+    async def halt(self, reason: str) -> DeskStatus:
+        """Stop entries in every process; empty: let them go on."""
+        return await self._handle.execute_update(DeskWorkflow.halt, reason, rpc_timeout=ANSWER_LIMIT)
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), PERIOD_S)
+            self._wake.clear()
+            if time.monotonic() - self._lease.since > ROTATE_S:
+                self._rotate()
+            try:
+                await self._renew()
+            except NO_ANSWER as error:
+                log.warning("lease not renewed", account=self._account, error=str(error))
+                await self._revive()
+            await asyncio.sleep(HURRY_S)
+
+    async def _renew(self) -> None:
+        lease, before = self._lease, self._lease.previous
+        previous = (before.lease_id, before.taken) if before else ("", NO_USD)
+        ask = LeaseAsk(lease.lease_id, self._holder, self._want, lease.taken, *previous)
+        answer = await self._handle.execute_update(DeskWorkflow.lease, ask, rpc_timeout=ANSWER_LIMIT)
+        self.status = answer.status
+        if lease is not self._lease:
+            return  # replaced while the answer was on its way
+        lease.previous = None
+        if answer.lease.amount < lease.amount:
+            # The desk thought us dead, or was made again: what we had at hand is not ours any more.
+            self._lease = self._new_lease()
+            self._wake.set()
+            return
+        lease.amount, lease.expires_ms = answer.lease.amount, answer.lease.expires_ms
+
+    async def _revive(self) -> None:
+        """The desk may have been terminated: it starts again from the ledger."""
+        try:
+            await start_desk(self._client, self._account, self._task_queue)
+        except RPCError as error:
+            log.warning("desk cannot be started", account=self._account, error=str(error))
+
+    def _rotate(self) -> None:
+        """What was not taken moves to a new lease with the next renewal."""
+        self._lease = self._new_lease(previous=self._lease)
+
+    def _new_lease(self, previous: _Lease | None = None) -> _Lease:
+        return _Lease(f"{self._holder}/{secrets.token_hex(6)}", previous=previous)

@@ -1,0 +1,65 @@
+"""The worker that runs trades: workflows in the sandbox, activities with heartbeats, fast to move on after a death."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.heartbeat import Heartbeats
+from workflows.arbitrage import ArbitrageWorkflow
+from workflows.desk import DeskWorkflow
+from workflows.held import HeldWorkflow
+
+PURE = ("arbsaga", *(f"workflows.{name}" for name in ("attributes", "messages", "runtime", "to_desk", "words")))
+"""Passed through the sandbox: no state, no I/O, no clock; a lint test holds them to it."""
+WORKFLOWS: tuple[type, ...] = (ArbitrageWorkflow, HeldWorkflow, DeskWorkflow)
+STICKY_LIMIT = timedelta(milliseconds=500)
+"""A task for a dead worker's cache goes to any worker after this (10 s by default)."""
+BEAT_LIMIT = timedelta(milliseconds=800)
+"""The SDK sends a heartbeat at most so often; also how late an abort reaches a running watch."""
+GRACE = timedelta(seconds=5)
+MAX_ACTIVITIES = 2_000
+"""Watches are long: at 100 (the default) 100 settling trades would keep every order from being sent."""
+MAX_TASKS = 40
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """The sandbox that workflows run in."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PURE))
+
+
+def build_worker(
+    client: Client,
+    activities: Sequence[Callable[..., Any]],
+    task_queue: str,
+    *,
+    workflows: Sequence[type] = WORKFLOWS,
+    max_cached_workflows: int = 1_000,
+) -> Worker:
+    """A worker on the client's own connection, as eager start needs it. Not started yet.
+
+    `activities` are `TradingActivities(...).all()` and `DeskActivities(...).all()`.
+    """
+    # The live view's handler runs outside of the sandbox: it writes to a pipe.
+    workflow.logger.unsafe_disable_sandbox()
+    workflow.logger.workflow_info_on_message = False
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=workflows,
+        activities=activities,
+        workflow_runner=sandbox(),
+        interceptors=[Heartbeats()],
+        max_cached_workflows=max_cached_workflows,
+        max_concurrent_workflow_tasks=MAX_TASKS,
+        max_concurrent_activities=MAX_ACTIVITIES,
+        max_concurrent_local_activities=MAX_ACTIVITIES,
+        sticky_queue_schedule_to_start_timeout=STICKY_LIMIT,
+        max_heartbeat_throttle_interval=BEAT_LIMIT,
+        default_heartbeat_throttle_interval=BEAT_LIMIT,
+        graceful_shutdown_timeout=GRACE,
+    )

@@ -1,0 +1,160 @@
+"""An account's desk as a workflow: leases by update, claims and ends by signal, state through continue-as-new."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+
+from arbsaga.risk.desk import (
+    Claim,
+    Desk,
+    DeskStatus,
+    Ended,
+    LeaseAnswer,
+    LeaseAsk,
+    Limits,
+    Use,
+)
+from workflows.messages import DeskStart, held_id
+
+MAX_EVENTS = 4_000
+ARCHIVE_PAUSE = timedelta(seconds=2)
+"""Ended trades are archived together, a moment after the first of them."""
+STEP_LIMIT = timedelta(seconds=30)
+T = TypeVar("T")
+
+FOREVER = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+
+
+@workflow.defn
+class DeskWorkflow:
+    """One account's capital. Idempotency lives in the state: update ids do not survive continue-as-new."""
+
+    @workflow.init
+    def __init__(self, start: DeskStart) -> None:
+        """Before any message is handled."""
+        self._account = start.account
+        self._known = start.desk
+
+    @workflow.run
+    async def run(self, start: DeskStart) -> None:
+        """For ever: take back leases of silent processes, archive what ended, continue as new."""
+        if self._known is None:
+            self._known = await _ask("rebuild_desk", self._account, Desk)
+        while workflow.info().get_current_history_length() < MAX_EVENTS:
+            await self._until_something_is_due()
+            await self._take_back()
+            await self._archive()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(DeskStart(self._account, self._desk))
+
+    @workflow.update
+    async def lease(self, ask: LeaseAsk) -> LeaseAnswer:
+        """Grant, top up or renew a process's lease."""
+        await self._ready()
+        self._known, lease = self._desk.lease(ask, _now_ms())
+        return LeaseAnswer(lease, self._desk.status())
+
+    @workflow.update
+    async def set_limits(self, limits: Limits) -> DeskStatus:
+        """USD for all trades and for each. Lowered limits stop new leases; nothing is taken from a trade."""
+        await self._ready()
+        self._known = replace(self._desk, limits=limits)
+        return self._desk.status()
+
+    @workflow.update
+    async def halt(self, reason: str) -> DeskStatus:
+        """Grant nothing and have every process refuse entries, by the ledger's flag. Empty: go on."""
+        await self._ready()
+        self._known = replace(self._desk, halted=reason)
+        await _ask("set_halt", reason, type(None))
+        return self._desk.status()
+
+    @workflow.signal
+    async def claim(self, claim: Claim) -> None:
+        """A trade took its capital out of its lease."""
+        await self._change(lambda desk: desk.claim(claim))
+
+    @workflow.signal
+    async def ended(self, ended: Ended) -> None:
+        """A trade's workflow is over."""
+        await self._change(lambda desk: desk.end(ended))
+
+    @workflow.signal
+    async def paid_out(self, trade_id: str) -> None:
+        """A trade's capital came back; a watch over it, where it was HELD, ends."""
+        await self._ready()
+        claim = self._desk.claims.get(trade_id)
+        self._known = self._desk.paid_out(trade_id)
+        if claim is not None and claim.use is Use.HELD:
+            await _end_watch(trade_id)
+
+    @workflow.query
+    def status(self) -> DeskStatus:
+        """The desk at a glance."""
+        return self._desk.status()
+
+    @workflow.query
+    def claims(self) -> list[Claim]:
+        """Every trade that holds capital."""
+        return list(self._desk.claims.values())
+
+    @property
+    def _desk(self) -> Desk:
+        assert self._known is not None, "the desk is being made again from the ledger"
+        return self._known
+
+    async def _ready(self) -> None:
+        await workflow.wait_condition(lambda: self._known is not None)
+
+    async def _change(self, change: Callable[[Desk], Desk]) -> None:
+        await self._ready()
+        before, self._known = self._desk, change(self._desk)
+        if self._known.free < 0 <= before.free:
+            workflow.logger.warning("the limit is overrun", extra={"account": self._account, "by": -self._known.free})
+
+    async def _until_something_is_due(self) -> None:
+        due = self._desk.next_due_ms()
+        timeout = None if due is None else timedelta(milliseconds=max(1, due - _now_ms()))
+        try:
+            await workflow.wait_condition(self._busy, timeout=timeout)
+        except TimeoutError:
+            return
+        await workflow.sleep(ARCHIVE_PAUSE)
+
+    def _busy(self) -> bool:
+        return bool(self._desk.to_archive) or workflow.info().get_current_history_length() >= MAX_EVENTS
+
+    async def _take_back(self) -> None:
+        for lease in self._desk.due(_now_ms()):
+            found = await _ask("claims_of_lease", lease.lease_id, list[Claim])
+            current = self._desk.leases.get(lease.lease_id)
+            if current is not None and current.expires_ms == lease.expires_ms:  # not renewed meanwhile
+                self._known = self._desk.take_back(lease.lease_id, found)
+
+    async def _archive(self) -> None:
+        if self._desk.to_archive:
+            done = await _ask("archive", list(self._desk.to_archive), list[str])
+            self._known = self._desk.archived(done)
+
+
+async def _ask(activity: str, about: object, answer: type[T]) -> T:
+    result: T = await workflow.execute_activity(
+        activity, about, result_type=answer, start_to_close_timeout=STEP_LIMIT, retry_policy=FOREVER
+    )
+    return result
+
+
+async def _end_watch(trade_id: str) -> None:
+    try:
+        await workflow.get_external_workflow_handle(held_id(trade_id)).signal("paid_out")
+    except FailureError:
+        workflow.logger.info("nobody watches this trade any more", extra={"trade_id": trade_id})
+
+
+def _now_ms() -> int:
+    return workflow.time_ns() // 1_000_000

@@ -1,0 +1,104 @@
+"""A HELD trade waits for a person or for its market's resolution; meanwhile its orders stay watched."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio import workflow
+
+from arbsaga.saga.messages import Phase, PollFills, TradeRecord
+from arbsaga.saga.trade import Trade
+from workflows.messages import CANCELLED, HeldTrade
+from workflows.runtime import TemporalEffects
+from workflows.to_desk import tell_desk
+
+FIRST_PAUSE_S = 1
+LONGEST_PAUSE_S = 300
+MAX_EVENTS = 2_000
+PAGES_LIMIT = timedelta(minutes=1)
+
+
+@workflow.defn
+class HeldWorkflow:
+    """Signals: `resolve` (a person), `paid_out` (the desk: nothing is held any more). Query: `status`."""
+
+    @workflow.init
+    def __init__(self, held: HeldTrade) -> None:
+        """Before any signal is handled."""
+        self._held = held
+        self._fx = TemporalEffects(held.record.plan)
+        self._fx.latest = held.record
+        self._decision = held.decision
+
+    @workflow.run
+    async def run(self, held: HeldTrade) -> TradeRecord:
+        """The trade's record once it is resolved."""
+        watch = asyncio.ensure_future(self._watch())
+        while True:
+            try:
+                return await asyncio.shield(watch)
+            except asyncio.CancelledError:
+                if watch.done() or workflow.cancellation_reason() is None:
+                    raise
+                self._decision = self._decision or workflow.cancellation_reason() or CANCELLED
+
+    @workflow.signal
+    def resolve(self, decision: str) -> None:
+        """A person has dealt with it: the capital is free and the basket may be traded again."""
+        self._decision = self._decision or decision or "no words"
+
+    @workflow.signal
+    def paid_out(self) -> None:
+        """The market resolved and nothing is held any more."""
+        self._decision = self._decision or "the market paid out"
+
+    @workflow.query
+    def status(self) -> TradeRecord:
+        """The trade as last seen."""
+        return self._held.record
+
+    async def _watch(self) -> TradeRecord:
+        for page in self._held.pages:
+            await self._fx.page(page)
+        while not self._decision:
+            await self._look()
+            if workflow.info().get_current_history_length() > MAX_EVENTS:
+                pages = await self._fx.undelivered(PAGES_LIMIT)
+                workflow.continue_as_new(replace(self._held, pages=pages, decision=self._decision))
+            await self._pause()
+        return await self._resolve()
+
+    async def _look(self) -> None:
+        """Ask once what became of orders that can still change, and write down what is new."""
+        record = self._held.record
+        trade = Trade(record.plan, record.orders)
+        open_ended = tuple(dict.fromkeys(trade.open + trade.unexplained + trade.unsettled))
+        if not open_ended:
+            return
+        seen = await self._fx.poll_fills(PollFills(record.plan.trade_id, open_ended, self._fx.now_ms(), prove=True))
+        after = trade.with_orders(seen.orders)
+        if after.orders != trade.orders:
+            await self._keep(after.record(Phase.HELD, record.reason, self._fx.now_ms()))
+
+    async def _pause(self) -> None:
+        """Longer each time, up to five minutes; a decision ends it at once."""
+        seconds = min(FIRST_PAUSE_S * 2 ** min(self._held.looks, 10), LONGEST_PAUSE_S)
+        self._held = replace(self._held, looks=self._held.looks + 1)
+        try:
+            await workflow.wait_condition(lambda: bool(self._decision), timeout=timedelta(seconds=seconds))
+        except TimeoutError:
+            return
+
+    async def _resolve(self) -> TradeRecord:
+        record = self._held.record
+        reason = f"{record.reason}; resolved: {self._decision}"
+        await self._keep(replace(record, reason=reason, time_ms=self._fx.now_ms()))
+        await self._fx.undelivered(PAGES_LIMIT)
+        await tell_desk(record.plan.account, "paid_out", record.plan.trade_id)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._held.record
+
+    async def _keep(self, record: TradeRecord) -> None:
+        self._held = replace(self._held, record=record)
+        self._fx.latest = record
+        await self._fx.record(record)
