@@ -47,7 +47,7 @@ REFUSES_ORDER = (
     "rate limit exceeded for tokenid",
     "post-only mode: only post-only orders",
 )
-"""Texts about one order, from HTTP 400 or an entry of a batch: it neither rests nor filled. A killed FOK or FAK is one."""
+"""Texts about one order, from HTTP 400 or an entry of a batch: neither rests nor filled (a killed FOK or FAK too)."""
 
 REFUSES_CALLER = ("unauthorized/invalid api key", "invalid api key", "invalid l1 request headers")
 """HTTP 401 texts. Any message with "unauthorized" in it is turned into a 401, so another text proves nothing."""

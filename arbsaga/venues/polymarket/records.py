@@ -23,7 +23,7 @@ _STATES = {
     "DELAYED": OrderState.PENDING,
     "INVALID": OrderState.DONE,
 }
-_FILL_STATUS = {status.value: status for status in FillStatus} | {"MATCHED_NOT_BROADCASTED": FillStatus.MATCHED}
+_FILL_STATUS = {status.value: status for status in FillStatus}
 DUST = Size(Decimal("0.01"))
 """The venue calls an order matched when less than this is left of it."""
 
@@ -121,7 +121,8 @@ def read_trade(raw: Mapping[str, Any]) -> TradeSeen:
     try:
         return TradeSeen(
             trade_id=str(raw["id"]),
-            status=_FILL_STATUS[str(raw["status"]).upper().removeprefix("TRADE_STATUS_")],
+            # MATCHED_NOT_BROADCASTED, and whatever may come to be: a match that is not final.
+            status=_FILL_STATUS.get(str(raw["status"]).upper().removeprefix("TRADE_STATUS_"), FillStatus.MATCHED),
             time_ms=epoch_ms(raw.get("match_time") or raw.get("matchtime") or raw["timestamp"]),
             taker=_part(raw, "taker_order_id", "size"),
             makers=tuple(_part(maker, "order_id", "matched_amount") for maker in raw.get("maker_orders") or ()),

@@ -25,7 +25,7 @@ MAX_RECORDS = 50
 """Records kept of one order: REST has the rest."""
 MAX_BYTES = 8 * 1024 * 1024
 EXPECT_MS = 2_000
-"""An accepted order must be told of within this, or the stream is silent although it answers PONG."""
+"""What REST knows of an order must be told within this, or the stream is silent although it answers PONG."""
 
 log = structlog.get_logger()
 
@@ -74,12 +74,14 @@ class UserStream:
             return False
         return True
 
-    def expect(self, order_ids: Sequence[str]) -> None:
-        """These orders were accepted: the stream must soon tell of each, or it is replaced."""
-        due_ns = time.monotonic_ns() + self._expect_ns
-        for order_id in order_ids:
-            if self.alive and order_id not in self._told:
-                self._expected[order_id] = due_ns
+    def expect(self, order_id: str) -> None:
+        """We know more of this order than was told: the stream must soon follow, or it is replaced."""
+        if self.alive:
+            self._expected.setdefault(order_id, time.monotonic_ns() + self._expect_ns)
+
+    def knows(self, order_id: str) -> bool:
+        """Whether anything was told of this order."""
+        return order_id in self._told
 
     def read(self, order_id: str) -> tuple[OrderSeen | TradeSeen, ...]:
         """All that was told of an order, oldest first; it is no news any more."""
@@ -164,11 +166,11 @@ class UserStream:
         self._proved.set()
 
     async def check(self) -> str:
-        """PONG without data is no proof: an accepted order that is not told of shows a frozen stream."""
+        """PONG without data is no proof of life: an order that has news and is not told of shows a frozen stream."""
         now_ns = time.monotonic_ns()
         if not any(due_ns < now_ns for due_ns in self._expected.values()):
             return ""
-        return f"silent: {len(self._expected)} accepted orders were not told of"
+        return f"silent: nothing was told of {len(self._expected)} orders that have news"
 
     def closed(self, reason: str) -> None:
         """What was missed is missed: everyone who waits looks by request."""

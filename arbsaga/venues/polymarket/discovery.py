@@ -1,0 +1,220 @@
+"""Which events and markets there are, read from Gamma, and what became of those we have seen.
+
+Read item by item: the official client rejects a whole page for one market of an unknown version, and a
+market that cannot be understood must cost us that market only. Source: docs.polymarket.com, Gamma
+keyset pagination and Protocol V2 migration.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+
+from arbsaga.domain.fees import NO_FEE, FeeSchedule
+from arbsaga.domain.instruments import Instrument, MarketRules, Outcome
+from arbsaga.domain.money import Size
+from arbsaga.errors import BadMessage, UnknownThing, VenueError
+from arbsaga.venues.polymarket.orders import TICKS, is_v2_token
+from arbsaga.venues.polymarket.records import condition_id, decimal
+from arbsaga.venues.polymarket.rest import MAX_PAGES, Query, RefusedRead, Rest
+from arbsaga.venues.port import EventListing, MarketListing
+
+NAME = "polymarket"
+MAX_EVENTS = 500
+MAX_MARKETS = 100
+"""Page sizes of Gamma's keyset listings."""
+ASKED_AT_ONCE = 40
+"""Condition ids in one request, each in both of its widths: the address stays short."""
+_VERSIONS = (("version", "v1"), ("version", "v2"))
+
+Raw = Mapping[str, Any]
+
+log = structlog.get_logger()
+
+
+class Discovery:
+    """Gamma's listings. Remembers the markets it has listed as open, to tell when they are resolved."""
+
+    def __init__(self, rest: Rest, gamma_url: str, clob_url: str) -> None:
+        self._rest, self._gamma, self._clob = rest, gamma_url, clob_url
+        self._open: dict[str, EventListing] = {}
+        self.rules: dict[str, MarketRules] = {}
+        """By token, of every market ever listed here."""
+
+    async def events(self) -> tuple[EventListing, ...]:
+        """Open events with an order book, and, once each, those whose markets have resolved since the last call.
+
+        Raises VenueError.
+        """
+        raw = await self._pages("/events/keyset", "events", MAX_EVENTS, (("closed", "false"), *_VERSIONS))
+        listings = [listing for event in raw if (listing := await self._event(event)) is not None]
+        listed = {market.yes.market for listing in listings for market in listing.markets}
+        gone = {market: listing for market, listing in self._open.items() if market not in listed}
+        for listing in listings:
+            self._open |= {market.yes.market: listing for market in listing.markets if market.winner is None}
+        return (*listings, *await self._resolved(gone))
+
+    async def listing(self, market: str) -> MarketListing:
+        """One market by its condition id, open or resolved. Raises UnknownThing, VenueError."""
+        try:
+            found = await self._markets([market])
+        except RefusedRead as error:
+            if error.status not in (400, 404, 422):
+                raise
+            found = {}
+        if market.lower() not in found and condition_id(market) not in found:
+            raise UnknownThing(f"Polymarket has no market {market}: give its condition id, 0x and 64 hex digits")
+        return found[condition_id(market)]
+
+    async def _resolved(self, gone: Mapping[str, EventListing]) -> list[EventListing]:
+        """Events, with only their markets that are decided. The others are asked for again next time."""
+        found = await self._markets(list(gone)) if gone else {}
+        decided = {key: market for key, market in found.items() if market.winner is not None}
+        events: dict[str, list[MarketListing]] = {}
+        for key, market in decided.items():
+            events.setdefault(gone[key].event, []).append(market)
+            del self._open[key]
+        titles = {listing.event: listing for listing in gone.values()}
+        return [
+            EventListing(event, titles[event].title, titles[event].neg_risk, exhaustive=False, markets=tuple(markets))
+            for event, markets in events.items()
+        ]
+
+    async def _markets(self, conditions: Sequence[str]) -> dict[str, MarketListing]:
+        """Markets by condition id, closed or not (Gamma's default leaves closed ones out)."""
+        found: dict[str, MarketListing] = {}
+        for first in range(0, len(conditions), ASKED_AT_ONCE):
+            asked = [
+                ("condition_ids", form) for one in conditions[first : first + ASKED_AT_ONCE] for form in _forms(one)
+            ]
+            for closed in ("false", "true"):
+                raw = await self._pages(
+                    "/markets/keyset", "markets", MAX_MARKETS, (*asked, *_VERSIONS, ("closed", closed))
+                )
+                for item in raw:
+                    if (market := await self._market(item)) is not None:
+                        found[market.yes.market] = market
+        return found
+
+    async def _pages(self, path: str, key: str, limit: int, query: Query) -> list[Raw]:
+        items: list[Raw] = []
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            after = (("after_cursor", cursor),) if cursor else ()
+            page = await self._rest.get(self._gamma, path, (*query, ("limit", str(limit)), *after))
+            found = page.get(key) if isinstance(page, dict) else None
+            if not isinstance(found, list):
+                raise BadMessage(f"{path}: a page without {key}")
+            items += [item for item in found if isinstance(item, dict)]
+            before, cursor = cursor, page.get("next_cursor")
+            if not cursor or cursor == before:
+                return items
+        raise BadMessage(f"{path}: more than {MAX_PAGES} pages")
+
+    async def _event(self, raw: Raw) -> EventListing | None:
+        nested = [item for item in raw.get("markets") or () if isinstance(item, dict)]
+        markets = [market for item in nested if (market := await self._market(item)) is not None]
+        if not markets or not raw.get("id"):
+            return None
+        neg_risk = bool(raw.get("negRisk")) and all(market.yes.rules.neg_risk for market in markets)
+        complete = len(markets) == len(nested) and all(market.open for market in markets)
+        return EventListing(
+            event=str(raw["id"]),
+            title=str(raw.get("title") or raw.get("slug") or raw["id"]),
+            neg_risk=neg_risk,
+            exhaustive=neg_risk and complete and not raw.get("negRiskAugmented"),
+            markets=tuple(markets),
+        )
+
+    async def _market(self, raw: Raw) -> MarketListing | None:
+        """One market, or None (and a log line) where it cannot be traded by us."""
+        try:
+            if raw.get("feesEnabled") and not raw.get("feeSchedule"):
+                raw = {**raw, "feeSchedule": await self._clob_fee(str(raw["conditionId"]))}
+            market = read_market(raw)
+        except (KeyError, ValueError, TypeError, VenueError) as error:
+            log.info("market left out", market=raw.get("slug") or raw.get("id"), why=str(error) or repr(error))
+            return None
+        for side in (market.yes, market.no):
+            self.rules[side.token] = side.rules
+        return market
+
+    async def _clob_fee(self, condition: str) -> Raw | None:
+        """The fee as the CLOB lists it (`fd`), where Gamma only says that there is one. None there: no fee."""
+        record = await self._rest.get(self._clob, f"/clob-markets/{condition_id(condition)}")
+        fee = record.get("fd") if isinstance(record, dict) else None
+        return {"rate": fee["r"], "exponent": fee["e"], "takerOnly": fee["to"]} if fee else None
+
+
+def _forms(condition: str) -> tuple[str, ...]:
+    """A condition id as Gamma may know it: 32 bytes, and for Protocol V2 31, without the last."""
+    whole = condition_id(condition)
+    return (whole, whole[:-2]) if whole.endswith("00") else (whole,)
+
+
+def read_market(raw: Raw) -> MarketListing:
+    """Gamma's record of a market. Raises ValueError, KeyError or TypeError for one that we must not trade."""
+    version = raw["version"] if raw.get("version") is not None else "v1"
+    tokens = _tokens(raw, version)
+    rules = _rules(raw, version)
+    if any(is_v2_token(token) != (version == "v2") for token in tokens):
+        raise ValueError(f"its token ids are not laid out as version {version}")
+    condition = condition_id(str(raw["conditionId"]))
+    title = str(raw.get("groupItemTitle") or raw.get("question") or raw.get("slug") or condition)
+    yes = Instrument(NAME, condition, tokens[0], tokens[1], Outcome.YES, title, rules)
+    is_open = bool(raw.get("active")) and not raw.get("closed") and bool(raw.get("acceptingOrders"))
+    return MarketListing(yes, yes.other(), open=is_open, winner=_winner(raw, version))
+
+
+def _tokens(raw: Raw, version: object) -> list[str]:
+    """(YES, NO) ids. The version says which field counts, even where both are there."""
+    if version not in ("v1", "v2"):
+        raise ValueError(f"unknown protocol version {version!r}")
+    if raw.get("enableOrderBook") is False:
+        raise ValueError("it has no order book")
+    tokens = [str(token) for token in _list(raw["clobTokenIds" if version == "v1" else "positionIds"])]
+    if len(tokens) != 2 or not all(token.isdecimal() for token in tokens):
+        raise ValueError("it has no two token ids yet")  # new markets are on Gamma before the CLOB knows them
+    return tokens
+
+
+def _rules(raw: Raw, version: str) -> MarketRules:
+    tick = decimal(raw["orderPriceMinTickSize"])
+    if tick not in TICKS:
+        raise ValueError(f"unknown tick size {tick}")
+    return MarketRules(
+        tick=tick,
+        min_size=Size(decimal(raw["orderMinSize"])),
+        fee=_fee(raw),
+        version=version,
+        neg_risk=raw["negRisk"] is True,
+        delay_ms=int(decimal(raw.get("secondsDelay") or 0) * 1000),
+    )
+
+
+def _fee(raw: Raw) -> FeeSchedule:
+    schedule = raw.get("feeSchedule")
+    if not raw.get("feesEnabled") or not schedule:
+        return NO_FEE
+    exponent = decimal(schedule["exponent"])
+    if schedule.get("takerOnly") is not True or exponent != int(exponent):
+        raise ValueError(f"unknown kind of fee {schedule}")
+    return FeeSchedule(decimal(schedule["rate"]), int(exponent))
+
+
+def _winner(raw: Raw, version: str) -> Outcome | None:
+    """Who won, once it is final. A split decision (50/50) has no winner."""
+    status = raw.get("umaResolutionStatus") if version == "v1" else raw.get("resolutionStatus")
+    if status != "resolved" or not raw.get("closed"):
+        return None
+    prices = [decimal(price) for price in _list(raw["outcomePrices"])]
+    return {(1, 0): Outcome.YES, (0, 1): Outcome.NO}.get((int(prices[0]), int(prices[1])))
+
+
+def _list(value: object) -> Iterable[Any]:
+    """An array, or the text of one: Gamma sends some of its arrays as text."""
+    found = orjson.loads(value) if isinstance(value, str) else value
+    if not isinstance(found, list):
+        raise ValueError(f"no array: {value!r}")  # noqa: TRY004  one kind of error for every bad value
+    return found
