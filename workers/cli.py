@@ -1,25 +1,61 @@
 """The `arbsaga` command. Each command's code is in `workers/commands`."""
 
+import importlib
 import sys
+from collections.abc import Sequence
+from typing import Final
 
 import typer
 
 from workers import console, lifeline
-from workers.commands import settings
 
-app = typer.Typer(
-    help="Durable arbitrage for prediction markets: each trade is a Temporal workflow.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(settings.app, name="config")
+COMMANDS: Final = {
+    "up": "run",
+    "trades": "book",
+    "show": "book",
+    "trade": "control",
+    "abort": "control",
+    "resolve": "control",
+    "halt": "book",
+    "resume": "book",
+    "doctor": "health",
+    "config": "settings",
+    "trader": "trading",
+    "worker": "trading",
+    "exchange": "servers",
+    "watchdog": "health",
+    "temporal": "servers",
+}
+"""Each command and the module in `workers/commands` that has it, in the order of the help."""
+HIDDEN: Final = frozenset({"temporal"})
+
+
+def build(argv: Sequence[str]) -> typer.Typer:
+    """The command line. Only the named command's module is imported: all of them take two seconds."""
+    app = typer.Typer(
+        help="Durable arbitrage for prediction markets: each trade is a Temporal workflow.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_together)
+    for name in [argv[0]] if argv and argv[0] in COMMANDS else COMMANDS:
+        found = getattr(importlib.import_module(f"workers.commands.{COMMANDS[name]}"), name)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name, hidden=name in HIDDEN)(found)
+    return app
+
+
+def _together() -> None:
+    """Keeps a single command a command: typer would make it the whole program."""
 
 
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 failed, 2 a mistake that a person can mend."""
     lifeline.die_with_parent()
-    sys.exit(console.guarded(lambda: app(standalone_mode=False)))
+    sys.exit(console.guarded(lambda: build(sys.argv[1:])(standalone_mode=False)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Options that several commands share, and the configuration they lead to."""
 
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,12 @@ ConfigFile = Annotated[
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of ledger, server state, logs, paper key.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as one JSON object on the last line.")]
 Live = Annotated[bool, typer.Option("--live", help="Trade with real money; needs mode = live in the configuration.")]
+
+Faults = Annotated[
+    list[str] | None, typer.Option("--fault", metavar="SPEC", help="NAME[:RATE][,key=value…], e.g. lose_leg:0.2.")
+]
+Recording = Annotated[Path | None, typer.Option(help="Drive the books by this recording (parquet).")]
+Speed = Annotated[str, typer.Option(help="Pace of the recording: 1 is real time, max as fast as possible.")]
 
 
 def read(config_file: Path | None, data_dir: Path | None, **given: Any) -> tuple[Config, DataFolder]:  # noqa: ANN401 (any field of Config)
@@ -42,3 +49,16 @@ def require_switch(config: Config, *, live: bool) -> None:
         raise UserError(
             '--live was given but mode is "paper": set mode = "live" in the configuration to trade with real money'
         )
+
+
+def pace(speed: str) -> Decimal | None:
+    """The pace of a recording: a number above 0, or None for `max`. Raises UserError."""
+    if speed == "max":
+        return None
+    try:
+        number = Decimal(speed)
+    except InvalidOperation:
+        number = Decimal(0)
+    if not number > 0:
+        raise UserError(f"--speed {speed!r} is neither a number above 0 nor max")
+    return number

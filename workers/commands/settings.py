@@ -10,10 +10,10 @@ from arbsaga.errors import UserError
 from workers.commands.options import ConfigFile, DataDir, Json, read
 from workers.console import show
 
-app = typer.Typer(help="Write or check the configuration.", no_args_is_help=True)
+config = typer.Typer(help="Write or check the configuration.", no_args_is_help=True)
 
 
-@app.command()
+@config.command()
 def init(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_FILE,
     as_json: Json = False,
@@ -29,19 +29,19 @@ def init(
     show({"file": str(file)}, f"Wrote {file}. Every key in it is optional.", as_json=as_json)
 
 
-@app.command()
+@config.command()
 def check(config_file: ConfigFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Check the configuration and say what it amounts to."""
-    config, folder = read(config_file, data_dir)
-    if config.mode == "live":
-        config.private_key()
+    chosen, folder = read(config_file, data_dir)
+    if chosen.mode == "live":
+        chosen.private_key()
     summary = {
-        "mode": config.mode,
-        "account": config.account,
+        "mode": chosen.mode,
+        "account": chosen.account,
         "data_dir": str(folder.path),
-        "total_usd": str(config.total),
-        "per_trade_usd": str(config.per_trade),
-        "min_edge": str(config.gates.min_edge),
-        "temporal": config.temporal.address or "embedded",
+        "total_usd": str(chosen.total),
+        "per_trade_usd": str(chosen.per_trade),
+        "min_edge": str(chosen.gates.min_edge),
+        "temporal": chosen.temporal.address or "embedded",
     }
     show(summary, "\n".join(f"{key:14} {value}" for key, value in summary.items()), as_json=as_json)

@@ -1,0 +1,170 @@
+"""The processes of trader and worker: their parts put together, the supervisor listened to, reports sent."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.depth import DepthSettings, LiveBooksOf
+from activities.desk import DeskActivities
+from activities.trading import TradingActivities
+from arbsaga.config import Config
+from arbsaga.detect import LiveBooks, Scanner
+from arbsaga.domain.books import Book
+from arbsaga.domain.money import Usd
+from arbsaga.ledger import Ledger
+from arbsaga.notify import Pager
+from arbsaga.risk.desk import Limits, Use
+from arbsaga.venues.port import Venue
+from workers.connect import connect
+from workers.desk_client import DeskClient
+from workers.folder import DataFolder
+from workers.lifeline import supervised
+from workers.payouts import Payouts
+from workers.report import commands, emit
+from workers.site import open_ledger, temporal_settings
+from workers.start import tell_desk
+from workers.trader import REPORT_EVERY_S, Budget, PhaseReports, Trader
+from workers.venue import open_venue
+from workers.worker import build_worker
+from workflows.desk import DeskWorkflow
+from workflows.messages import desk_id
+
+log = structlog.get_logger(__name__)
+
+PAYOUTS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TraderOptions:
+    """`trades`: how many that send an order may be started (None: any). `drain`: none, only go on with open ones."""
+
+    trades: int | None = None
+    drain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a trading process is made of, connected."""
+
+    config: Config
+    ledger: Ledger
+    venue: Venue
+    client: Client
+    pager: Pager
+
+    def worker(self, books: LiveBooksOf | None) -> Worker:
+        """The trading worker; `books` are the scanner's where it runs in this process."""
+        scan = self.config.scan
+        trading = TradingActivities(
+            self.venue, self.ledger, self.pager, books, DepthSettings(scan.max_book_age_ms, scan.max_book_skew_ms)
+        )
+        task_queue = self.config.temporal.task_queue
+        desk = DeskActivities(self.client, self.ledger, partial(tell_desk, self.client, task_queue))
+        return build_worker(self.client, [*trading.all(), *desk.all()], task_queue)
+
+
+@contextlib.asynccontextmanager
+async def connected(config: Config, folder: DataFolder) -> AsyncIterator[Parts]:
+    """Everything a trading process needs, released at the end. Raises UserError for what cannot be used."""
+    ledger = open_ledger(config, folder)
+    urls = [url.get_secret_value() for url in config.notify.urls]
+    pager = Pager(urls, folder.alerts, lambda text: emit("alert", text=text))
+    venue = open_venue(config, folder)
+    client = await connect(temporal_settings(config, folder))
+    try:
+        await venue.start()
+        yield Parts(config, ledger, venue, client, pager)
+    finally:
+        await venue.close()
+        ledger.close()
+
+
+async def serve_worker(config: Config, folder: DataFolder, stop: asyncio.Event) -> int:
+    """Go on with open trades until `stop` is set."""
+    async with connected(config, folder) as parts, parts.worker(None):
+        emit("ready", task_queue=config.temporal.task_queue)
+        await stop.wait()
+    return 0
+
+
+async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop: asyncio.Event) -> int:
+    """Trade until `stop` is set. Open trades are durable: whoever polls their task queue next goes on with them."""
+    async with connected(config, folder) as parts:
+        await asyncio.to_thread(parts.ledger.open_account, config.account, parts.venue.name, await parts.venue.cash())
+        want = Usd(min(config.total, config.scan.max_starts * config.per_trade))
+        desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=want)
+        payouts = Payouts(parts.venue, parts.ledger, config.account, desk.paid_out)
+        trader = Trader(config, parts.client, desk, payouts, Budget(options.trades), draining=options.drain)
+        scanner = Scanner(parts.venue, config.scan_settings(), trader.on_opportunity)
+        trader.scanner = scanner
+        logging.getLogger("temporalio.workflow").addHandler(PhaseReports(trader.heard))
+        async with parts.worker(partial(_live, scanner.books)):
+            await desk.start(Limits(config.total, config.per_trade))
+            await trader.resume()
+            await payouts.catch_up(await _invested(parts.client, config.account))
+            emit("ready", draining=options.drain)
+            await _work(trader, scanner, stop)
+            await desk.close()
+    return 0
+
+
+async def _work(trader: Trader, scanner: Scanner, stop: asyncio.Event) -> None:
+    """Scan, book payouts, report and obey until `stop` is set; a task that fails ends the process."""
+    jobs = [scanner.run(), trader.payouts.run(PAYOUTS_EVERY_S), _report(trader, scanner), stop.wait()]
+    if supervised():
+        jobs.append(_obey(trader))
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        trader.draining = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _obey(trader: Trader) -> None:
+    """Do what the supervisor says: `drain` ends in `drained`, `sweep` in `swept`. Its silence ends the process."""
+    async with asyncio.TaskGroup() as group:
+        if trader.draining:
+            group.create_task(_drain(trader))
+        async for command in commands():
+            if command == "drain":
+                group.create_task(_drain(trader))
+            elif command == "sweep":
+                emit("swept", held=await trader.payouts.sweep())
+
+
+async def _drain(trader: Trader) -> None:
+    await trader.wait_drained()
+    emit("drained")
+
+
+async def _report(trader: Trader, scanner: Scanner) -> None:
+    while True:
+        await asyncio.sleep(REPORT_EVERY_S)
+        status = trader.desk.status
+        if status is not None:
+            free = status.total - status.reserved - status.invested
+            trader.release(status.blocked)
+            emit("capital", free=free, reserved=status.reserved, invested=status.invested, halted=status.halted)
+        emit("stats", **scanner.stats())
+
+
+def _live(books: LiveBooks, tokens: Sequence[str]) -> list[Book]:
+    return [book for token in tokens if (book := books.book(token)) is not None]
+
+
+async def _invested(client: Client, account: str) -> list[str]:
+    """The trades whose capital the desk counts as invested."""
+    handle = client.get_workflow_handle_for(DeskWorkflow.run, desk_id(account))
+    return [claim.trade_id for claim in await handle.query(DeskWorkflow.claims) if claim.use is Use.INVESTED]
