@@ -1,0 +1,17 @@
+"""Books in, opportunities out: live order books, the baskets built on them, and the scanner."""
+
+from arbsaga.detect.books import LiveBooks, Stream
+from arbsaga.detect.scanner import Opportunity, Scanner
+from arbsaga.detect.settings import AdmissionSettings, BasketSettings, BookSettings, ScanSettings, StreamSettings
+
+__all__ = [
+    "AdmissionSettings",
+    "BasketSettings",
+    "BookSettings",
+    "LiveBooks",
+    "Opportunity",
+    "ScanSettings",
+    "Scanner",
+    "Stream",
+    "StreamSettings",
+]

@@ -1,0 +1,104 @@
+"""Which baskets there are, built from the venue's events, and which of them a token touches."""
+
+from collections.abc import Sequence
+
+from arbsaga.detect.settings import BasketSettings
+from arbsaga.detect.watches import FixedWatch, PoolWatch, Watch
+from arbsaga.domain.baskets import complement, yes_of_all
+from arbsaga.domain.pricing import Gates
+from arbsaga.venues.port import EventListing, MarketListing
+
+Touched = tuple[tuple[Watch, int], ...]
+"""The watches that have this token, and at which leg."""
+
+
+def watches_of(listing: EventListing, gates: Gates, settings: BasketSettings) -> list[Watch]:
+    """The baskets of one event that can be traded now.
+
+    YES of all only where exactly one market must resolve YES and all of them are open: a closed or
+    missing sibling makes it a bet. NOs wherever at most one can resolve YES (neg-risk), of the open
+    markets; any subset pays. (docs.polymarket.com, negative risk)
+    """
+    is_open = [market for market in listing.markets if market.open]
+    watches: list[Watch] = []
+    several = listing.neg_risk and len(is_open) >= 2
+    if several and listing.exhaustive and len(is_open) == len(listing.markets) <= settings.max_legs:
+        basket = yes_of_all(listing.event, listing.title, [market.yes for market in is_open])
+        watches.append(FixedWatch(basket, gates))
+    if several:
+        no = [market.no for market in is_open]
+        watches.append(PoolWatch(listing.event, listing.title, no, gates, settings.max_legs))
+    if settings.complement:
+        watches += [
+            FixedWatch(complement(listing.event, _title(listing, market), market.yes), gates) for market in is_open
+        ]
+    return watches
+
+
+def _title(listing: EventListing, market: MarketListing) -> str:
+    return listing.title if len(listing.markets) == 1 else f"{listing.title}: {market.yes.title}"
+
+
+class BasketIndex:
+    """The watched baskets of all events, by event and by token."""
+
+    def __init__(self, gates: Gates, settings: BasketSettings) -> None:
+        self._gates, self._settings = gates, settings
+        self._listings: dict[str, EventListing] = {}
+        self._watches: dict[str, list[Watch]] = {}
+        self._by_token: dict[str, Touched] = {}
+
+    def refresh(self, listings: Sequence[EventListing]) -> list[Watch]:
+        """Take the venue's events as they are now. Returns the watches that are new, without prices yet."""
+        listed = {listing.event: listing for listing in listings}
+        for event in [event for event in self._listings if event not in listed]:
+            self._drop(event)
+        new: list[Watch] = []
+        for event, listing in listed.items():
+            if self._listings.get(event) == listing:
+                continue
+            self._drop(event)
+            self._listings[event] = listing
+            new += self._add(listing)
+        return new
+
+    def retire(self, market: str) -> None:
+        """A market has closed or changed: its event's baskets are void until it is listed again."""
+        for event, listing in list(self._listings.items()):
+            if any(one.yes.market == market for one in listing.markets):
+                self._drop(event)
+
+    def touched(self, token: str) -> Touched:
+        """The watches with this token."""
+        return self._by_token.get(token, ())
+
+    def tokens(self) -> dict[str, dict[str, str]]:
+        """By event, the tokens that its baskets need, each with its market."""
+        return {
+            event: {one.token: one.market for watch in watches for one in watch.instruments}
+            for event, watches in self._watches.items()
+        }
+
+    @property
+    def watches(self) -> list[Watch]:
+        """Every watched basket."""
+        return [watch for watches in self._watches.values() for watch in watches]
+
+    def _add(self, listing: EventListing) -> list[Watch]:
+        watches = watches_of(listing, self._gates, self._settings)
+        if watches:
+            self._watches[listing.event] = watches
+        for watch in watches:
+            for at, token in enumerate(watch.tokens):
+                self._by_token[token] = (*self.touched(token), (watch, at))
+        return watches
+
+    def _drop(self, event: str) -> None:
+        self._listings.pop(event, None)
+        for watch in self._watches.pop(event, ()):
+            for token in watch.tokens:
+                left = tuple(pair for pair in self.touched(token) if pair[0] is not watch)
+                if left:
+                    self._by_token[token] = left
+                else:
+                    self._by_token.pop(token, None)
