@@ -29,6 +29,7 @@ _TURN: Final = 20
 """Messages in one turn of the event loop: orders never wait for more than some milliseconds of playback."""
 _BACKLOG_BYTES: Final = 64 * 1024
 _NAP_S: Final = 0.02
+_SHORT_NAP_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,14 @@ class Playback:
         settings: PlaybackSettings,
         backlog: Callable[[], int | None] = nobody_counts,
     ) -> None:
-        """`backlog` tells how many bytes the slowest listener is behind, None while nobody listens at all: nothing
-        is played then."""
+        """`backlog` tells how many bytes the slowest listener is behind, None while nobody listens at all. Playing
+        begins with the first listener; at full speed it also waits for the slowest, and while there is none."""
         self._engine, self._clock, self._recording = engine, clock, recording
         self._settings, self._backlog = settings, backlog
         self._ids: Iterator[str] = iter(())
         self._books: list[RecordedBook] = []
+        self._messages = recording.messages()
+        self._message: Message | None = None
         self.rows = 0
         """Rows played so far."""
         self.finished = False
@@ -77,22 +80,28 @@ class Playback:
             self._books.append(RecordedBook(self._engine, self._engine.markets[market.condition_id], self._ids))
 
     async def run(self) -> None:
-        """Play until the end, then keep the books as they are until cancelled. Call `start` first."""
+        """Play on until the end, then keep the books as they are until cancelled. Call `start` first."""
         loop = asyncio.get_running_loop()
-        start, first, latest = loop.time(), None, 0
-        for number, message in enumerate(self._recording.messages()):
-            first = message.ms if first is None else first
-            latest = max(latest, message.ms)
-            start += await self._while_paused()
-            if self._settings.speed is not None:
-                await self._until(start + (latest - first) / 1000 / float(self._settings.speed))
-            if number % _TURN == 0:
-                start += await self._keep_up()
+        while self._backlog() is None:
+            await self._nap()
+        begun, first_ms, latest_ms, turns = loop.time(), None, 0, 0
+        while (message := self._upcoming()) is not None:
+            first_ms = message.ms if first_ms is None else first_ms
+            latest_ms = max(latest_ms, message.ms)  # recorded times go back now and then
+            turns += 1
+            if turns % _TURN == 0:
+                await asyncio.sleep(0)
+                self._end_plants()
+            begun += await self._while_paused()
+            if self._settings.speed is None:
+                await self._keep_up()
+            else:
+                await self._until(begun + (latest_ms - first_ms) / 1000 / float(self._settings.speed))
+            self._message = None
             self.play(message)
         self.finished = True
         while True:
-            self._end_plants()
-            await asyncio.sleep(_NAP_S)
+            await self._nap()
 
     def play(self, message: Message) -> None:
         """Apply one message to its book."""
@@ -119,35 +128,38 @@ class Playback:
                 return
         raise UnknownThing(f"no recorded market {target}")
 
+    def _upcoming(self) -> Message | None:
+        """The next message to play, None at the end. It stays the next one until it is played: a run can be cut off."""
+        if self._message is None:
+            self._message = next(self._messages, None)
+        return self._message
+
     def _end_plants(self) -> None:
         for book in self._books:
             book.end_plant(self._clock())
 
+    async def _nap(self, seconds: float = _NAP_S) -> None:
+        self._end_plants()
+        await asyncio.sleep(seconds)
+
     async def _while_paused(self) -> float:
         """Wait while paused. Returns the seconds that took."""
-        loop, seconds = asyncio.get_running_loop(), 0.0
+        loop = asyncio.get_running_loop()
+        before = loop.time()
         while self.paused:
-            before = loop.time()
-            await asyncio.sleep(_NAP_S)
-            seconds += loop.time() - before
-        return seconds
+            await self._nap()
+        return loop.time() - before
 
     async def _until(self, due: float) -> None:
+        """Wait for the time of a message."""
         loop = asyncio.get_running_loop()
         while (left := due - loop.time()) > 0:
-            self._end_plants()
-            await asyncio.sleep(min(left, _NAP_S))
+            await self._nap(min(left, _NAP_S))
 
-    async def _keep_up(self) -> float:
-        """Give the loop a turn, and wait for listeners that are behind. Returns the seconds nobody listened."""
-        loop, alone = asyncio.get_running_loop(), 0.0
-        self._end_plants()
-        await asyncio.sleep(0)
+    async def _keep_up(self) -> None:
+        """Wait for listeners that are behind, and while there are none."""
         while (behind := self._backlog()) is None or behind > _BACKLOG_BYTES:
-            before = loop.time()
-            await asyncio.sleep(_NAP_S if behind is None else 0.001)
-            alone += loop.time() - before if behind is None else 0
-        return alone
+            await self._nap(_SHORT_NAP_S)
 
     def _describe(self, recorded: RecordedMarket) -> tuple[Event, Market]:
         yes, _ = recorded.token_ids

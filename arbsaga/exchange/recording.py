@@ -24,6 +24,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
 
 from arbsaga.errors import ConfigError, UnknownThing
 from arbsaga.exchange.house import Level
+from arbsaga.exchange.ids import RESERVED_BITS
 from arbsaga.exchange.model import NO
 from arbsaga.exchange.units import ONE
 
@@ -133,6 +134,9 @@ class _Survey:
         if alone or not self._grids:
             what = f"token {alone[0]} has no rows that mirror another token's" if alone else "no PRICE_CHANGE rows"
             raise ConfigError(f"{self._path}: {what}; a recording holds both tokens of each market")
+        odd = [token for token in self._grids if not token.isdecimal() or not int(token) & RESERVED_BITS]
+        if odd:
+            raise ConfigError(f"{self._path}: {odd[0]} is no token id of the CTF, as recordings of it hold")
         firsts = [token for at, token in enumerate(self._grids) if partners[token] not in list(self._grids)[:at]]
         return tuple(RecordedMarket((token, partners[token]), self._tick(token)) for token in firsts)
 
