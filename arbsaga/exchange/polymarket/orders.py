@@ -14,14 +14,12 @@ from arbsaga.exchange.faults import Fault
 from arbsaga.exchange.model import Ack, NewOrder
 from arbsaga.exchange.polymarket import gate
 from arbsaga.exchange.polymarket.auth import ApiKey
-from arbsaga.exchange.polymarket.payload import read_order
+from arbsaga.exchange.polymarket.payload import DELAYED_FROM_MS, read_order
 from arbsaga.exchange.polymarket.replies import MALFORMED, Refusal, hang_up, reply
 from arbsaga.exchange.polymarket.venue import VENUE, Venue, caller_of, json_of, received_of
 from arbsaga.exchange.units import ONE, format_units
 
 MAX_BATCH = 15
-HELD_IN_CALL_MS = 1000
-"""Shorter taker delays are held inside the call (250 ms on crypto up-down markets); longer ones answer `delayed`."""
 
 _Outcome = Ack | Refusal
 
@@ -116,7 +114,7 @@ def _answer_is_lost(venue: Venue, orders: Sequence[NewOrder], outcomes: Sequence
 def _hold_s(engine: Engine, order: NewOrder) -> float:
     """Seconds a taker order waits inside the call on a market with a short taker delay."""
     delay_ms = engine.market_of(order.token_id).taker_delay_ms
-    if not 0 < delay_ms < HELD_IN_CALL_MS or order.post_only or not _crosses(engine, order):
+    if not 0 < delay_ms < DELAYED_FROM_MS or order.post_only or not _crosses(engine, order):
         return 0
     return delay_ms / 1000
 

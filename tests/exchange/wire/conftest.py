@@ -8,10 +8,26 @@ from .running import started, stopped
 
 
 @pytest.fixture
-async def exchange(tmp_path):
-    """The exchange with $1000 on the owner's three wallets."""
-    running, runner = await started(tmp_path)
-    for wallet in running.trader().wallets:
-        running.engine.deposit(wallet, parse("1000"))
-    yield running
-    await stopped(running, runner)
+async def start(tmp_path):
+    """Starts the exchange on one folder, with $1000 on the owner's three wallets; a second call restarts it."""
+    up = []
+
+    async def begin(*settings, **binary):
+        while up:
+            await stopped(*up.pop())
+        up.append(await started(tmp_path, *settings, **binary))
+        running = up[0][0]
+        for wallet in running.trader().wallets:
+            if running.engine.account(wallet) is None:
+                running.engine.deposit(wallet, parse("1000"))
+        return running
+
+    yield begin
+    while up:
+        await stopped(*up.pop())
+
+
+@pytest.fixture
+async def exchange(start):
+    """The exchange as it is by default."""
+    return await start()
