@@ -66,7 +66,7 @@ class Board:
             case "stats":
                 self._count(event)
             case "alert":
-                self.alerts.append(str(event.get("text", "")))
+                self.alerts.append(str(event["text"]).partition("\n")[0])
             case "died":
                 self._died(process, event)
             case "ready":

@@ -10,6 +10,7 @@ It is a trade like any other: durable, with capital from the desk, in the ledger
 worker of the same task queue goes on with it.
 """
 
+import sys
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -60,7 +61,7 @@ class BasketOrder:
 async def trade(config: Config, order: BasketOrder) -> TradeRecord:
     """Trade one basket and return its record at the end. Raises UserError when it cannot or should not be traded."""
     folder = DataFolder(config.data_dir)
-    async with connected(config, folder) as parts:
+    async with connected(config, folder, console=lambda page: print(page, file=sys.stderr)) as parts:
         opportunity = await quote(parts.venue, order, config)
         desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=most_spent(opportunity.quote))
         async with parts.worker(None):

@@ -1,10 +1,14 @@
 """Where things are: what the configuration leaves open is found in the data folder of `arbsaga up`."""
 
+from collections.abc import Callable
+
 from arbsaga.config import Config, read_secret
 from arbsaga.errors import Unavailable
 from arbsaga.ledger import Ledger
+from arbsaga.notify import Pager
 from workers.connect import TemporalSettings
 from workers.folder import DataFolder, Ports
+from workers.report import emit
 
 
 def temporal_settings(config: Config, folder: DataFolder) -> TemporalSettings:
@@ -32,6 +36,12 @@ def private_key(config: Config, folder: DataFolder) -> str:
 def open_ledger(config: Config, folder: DataFolder) -> Ledger:
     """The ledger of the configuration, by default in the data folder. Raises Unavailable, ConfigError."""
     return Ledger.open(config.ledger.url or folder.ledger_url, alert_log=folder.alerts)
+
+
+def open_pager(config: Config, folder: DataFolder, console: Callable[[str], None] | None = None) -> Pager:
+    """The pager of the configuration. `console` shows a page; by default the supervisor does. Raises ConfigError."""
+    urls = [url.get_secret_value() for url in config.notify.urls]
+    return Pager(urls, folder.alerts, console or (lambda text: emit("alert", text=text)))
 
 
 def _ports(folder: DataFolder, what: str, key: str) -> Ports:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,7 +28,7 @@ from workers.folder import DataFolder
 from workers.lifeline import supervised
 from workers.payouts import Payouts
 from workers.report import commands, emit
-from workers.site import open_ledger, temporal_settings
+from workers.site import open_ledger, open_pager, temporal_settings
 from workers.start import tell_desk
 from workers.trader import REPORT_EVERY_S, Budget, PhaseReports, Trader
 from workers.venue import open_venue
@@ -71,11 +71,12 @@ class Parts:
 
 
 @contextlib.asynccontextmanager
-async def connected(config: Config, folder: DataFolder) -> AsyncIterator[Parts]:
-    """Everything a trading process needs, released at the end. Raises UserError for what cannot be used."""
+async def connected(
+    config: Config, folder: DataFolder, console: Callable[[str], None] | None = None
+) -> AsyncIterator[Parts]:
+    """Everything a trading process needs, released at the end; `console` shows pages. Raises UserError."""
     ledger = open_ledger(config, folder)
-    urls = [url.get_secret_value() for url in config.notify.urls]
-    pager = Pager(urls, folder.alerts, lambda text: emit("alert", text=text))
+    pager = open_pager(config, folder, console)
     venue = open_venue(config, folder)
     client = await connect(temporal_settings(config, folder))
     try:

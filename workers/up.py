@@ -69,7 +69,7 @@ class Up:
         self._temporal = self._child("temporal", self._temporal_argv)
         self._exchange = self._child("exchange", self._exchange_argv)
         self._trader = self._child("trader", self._trader_argv)
-        self._watchdog = self._child("watchdog", lambda: ["watchdog"])
+        self._watchdog = self._child("watchdog", lambda: ["watchdog", *self._live()])
 
     async def run(self, stop: asyncio.Event) -> int:
         """Start everything, trade until asked to stop or done, end in order. Raises UserError."""
@@ -207,9 +207,12 @@ class Up:
         argv += ["--deposit", f"{wallet_address(self._config, self._folder)}={self._config.paper.deposit}"]
         return argv + [part for fault in options.faults for part in ("--fault", fault)]
 
+    def _live(self) -> list[str]:
+        return ["--live"] if self._options.live else []
+
     def _trader_argv(self) -> list[str]:
         """A restarted trader gets what is left of its orders to start."""
-        argv = ["trader", *(["--live"] if self._options.live else [])]
+        argv = ["trader", *self._live()]
         if self._options.trades is not None:
             undecided = sum(1 for line in self._board.open if not line.sent)
             argv += ["--trades", str(max(0, self._options.trades - self._board.sent - undecided))]
