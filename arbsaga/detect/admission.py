@@ -65,7 +65,8 @@ class Admission:
     def _fail(self, record: _Record, phase: Phase, now_ms: int) -> None:
         limits = self._settings
         record.failures += 1
-        pause = min(limits.cooldown_ms << min(record.failures - 1, 30), limits.cooldown_max_ms)
+        longest = max(limits.cooldown_ms, limits.cooldown_max_ms)
+        pause = min(limits.cooldown_ms << min(record.failures - 1, 30), longest)
         record.rests_until, record.why = now_ms + pause, f"cooling down: {record.failures} failures in a row"
         if phase is Phase.FLAT:
             record.unwound.append(now_ms)

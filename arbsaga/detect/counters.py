@@ -9,8 +9,9 @@ class Counters:
     """Counts since the start. `messages` are frames that changed or proved books, `changes` their levels.
 
     `strange`: for tokens nobody asked for. `malformed`: prices outside 0 to 1, or sizes that are none.
-    `decisions`: baskets priced at real depth. `caught`: books whose best prices were not the venue's, or that stayed crossed. `waiting`: not
-    started since there was no budget. `refused` counts a basket once for each new reason.
+    `caught`: books whose best prices were not the venue's, or that stayed crossed. `decisions`: baskets
+    priced at real depth. `waiting`: not started since there was no budget. `refused` counts a basket
+    once for each new reason.
     """
 
     messages: int = 0

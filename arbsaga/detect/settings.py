@@ -55,7 +55,7 @@ class AdmissionSettings:
     """How often a basket may be entered; times in ms.
 
     At most `max_starts` trades in any `pass_ms`. After a trade that failed the basket rests for
-    `cooldown_ms`, doubled for each failure in a row up to `cooldown_max_ms`. A basket that was
+    `cooldown_ms`, doubled for each failure in a row while that is under `cooldown_max_ms`. A basket that was
     unwound `churn_unwinds` times within `churn_window_ms` rests for `churn_pause_ms`.
     """
 
@@ -69,7 +69,7 @@ class AdmissionSettings:
 
     def __post_init__(self) -> None:
         assert self.max_starts > 0 < self.pass_ms, "a pass has a length and may start a trade"
-        assert 0 <= self.cooldown_ms <= self.cooldown_max_ms, "a cooldown grows"
+        assert self.cooldown_ms >= 0 <= self.cooldown_max_ms, "a cooldown is a time"
         assert self.churn_unwinds > 0, "a first unwind is not churn yet"
 
 

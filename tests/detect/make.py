@@ -69,7 +69,7 @@ class FakeVenue:
         self.running: list[tuple[str, ...]] = []
         self.begun: list[tuple[str, ...]] = []
         self.fails: list[VenueError] = []
-        self.breaks: list[BaseException] = []
+        self.ends: list[BaseException | None] = []
         self.listed = 0
 
     async def events(self) -> tuple[EventListing, ...]:
@@ -88,8 +88,10 @@ class FakeVenue:
                     asks, bids = self.shown[token]
                     sink.snapshot(token, prices(*bids), prices(*asks), 1)
             sink.commit(self.clock_ns(), tokens)
-            if self.breaks:
-                raise self.breaks.pop()
+            if self.ends:
+                if (end := self.ends.pop()) is not None:
+                    raise end
+                return
             await asyncio.Event().wait()
         finally:
             self.running.remove(tokens)

@@ -73,6 +73,14 @@ def test_the_cooldown_grows_with_failures_in_a_row_up_to_its_limit():
     assert admission.refusal("k", ["t"], 500_001) == "cooling down: 1 failures in a row"
 
 
+def test_a_cooldown_over_the_limit_of_growth_does_not_grow():
+    """The first pause is as long as it was set."""
+    admission = Admission(AdmissionSettings(cooldown_ms=3_000, cooldown_max_ms=1_000))
+    for at in (0, 100_000):
+        traded(admission, Phase.REFUSED, at)
+        assert rests(admission, at) == 3_000
+
+
 def test_a_success_without_failures_before_leaves_nothing_behind():
     """The basket may be entered again at once."""
     admission = Admission(SETTINGS)
@@ -122,7 +130,7 @@ def test_failures_long_past_are_forgotten():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_starts": 0}, {"pass_ms": 0}, {"cooldown_ms": 5, "cooldown_max_ms": 4}, {"churn_unwinds": 0}]
+    "wrong", [{"max_starts": 0}, {"pass_ms": 0}, {"cooldown_ms": -1}, {"cooldown_max_ms": -1}, {"churn_unwinds": 0}]
 )
 def test_settings_that_contradict_each_other_are_refused(wrong):
     """Before anything runs."""

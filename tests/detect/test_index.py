@@ -82,3 +82,13 @@ def test_a_closed_market_voids_its_event_until_it_is_listed_again():
     index.retire("ea")
     assert index.watches == []
     assert [watch.key for watch in index.refresh([listing])] == ["yes:e", "no:e"]
+
+
+def test_an_event_that_goes_takes_all_of_its_baskets_along():
+    """Also where a token is in several of them; an event without baskets leaves nothing."""
+    index = BasketIndex(Gates(), BasketSettings(complement=True))
+    index.refresh([event("e", "ab"), event("f", [market("fa", open_=False)])])
+    assert set(index.tokens()) == {"e"}
+    index.refresh([])
+    assert index.watches == []
+    assert [index.touched(f"e{one}") for one in ("a-yes", "a-no", "b-yes", "b-no")] == [()] * 4
