@@ -65,7 +65,7 @@ class Account:
 
     async def trades(self, after_ms: int) -> Trades:
         """Every trade after this time. Not narrowed by market: the width of its id is uncertain for Protocol V2."""
-        items = await self._rest.listing(self._clob, "/data/trades", (("after", str(after_ms // 1000)),))
+        items = await self._rest.listing(self._clob, "/data/trades", (("after", str(max(after_ms, 0) // 1000)),))
         seen = _readable(read_trade, items)
         return Trades(seen, complete=len(seen) == len(items))
 

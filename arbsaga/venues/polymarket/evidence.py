@@ -21,6 +21,7 @@ def add(view: OrderView, seen: OrderSeen | TradeSeen, source: str) -> OrderView:
 def _add_trade(view: OrderView, trade: TradeSeen, source: str) -> OrderView:
     if view.order_id not in trade.order_ids:
         return view
+    source = f"{source}, trade {trade.status}"
     # The match proves that the order exists. Whether all of it is over, only its size can say.
     after = merge(view, source, state=OrderState.LIVE, fills=_fills(view, trade))
     if after.filled + after.failed >= view.terms.size:

@@ -1,0 +1,25 @@
+"""The simulated exchange that most tests of the venue run on."""
+
+import pytest
+
+from .rig import start_rig
+
+
+@pytest.fixture
+async def start(tmp_path):
+    """Starts an exchange with given settings on one folder."""
+    running = []
+
+    async def begin(*settings):
+        running.append(await start_rig(tmp_path, *settings))
+        return running[-1]
+
+    yield begin
+    for rig in running:
+        await rig.close()
+
+
+@pytest.fixture
+async def rig(start):
+    """The exchange as it is by default."""
+    return await start()
