@@ -1,0 +1,236 @@
+"""What is wrong, judged from one look at the venue, the ledger and Temporal. Pure: the watchdog's whole policy."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from arbsaga.domain.instruments import Side
+from arbsaga.domain.money import NO_SIZE, ZERO, Size
+from arbsaga.ledger import Intent
+from arbsaga.ledger.rows import ENDS
+from arbsaga.venues.port import AccountFill, OpenOrder
+
+
+class Kind(StrEnum):
+    """What a finding is about; also part of its page's key."""
+
+    ORPHAN_ORDER = "orphan-order"
+    LEFT_ORDER = "left-order"
+    STALLED = "stalled"
+    STRAY_POSITION = "stray-position"
+    MISSING_POSITION = "missing-position"
+    TEMPORAL = "temporal"
+    VENUE = "venue"
+    LEDGER = "ledger"
+
+
+GRACE_MS: Mapping[Kind, int] = {
+    Kind.ORPHAN_ORDER: 5_000,
+    Kind.LEFT_ORDER: 10_000,
+    Kind.STALLED: 0,
+    Kind.STRAY_POSITION: 20_000,
+    Kind.MISSING_POSITION: 30_000,
+    Kind.TEMPORAL: 10_000,
+    Kind.VENUE: 30_000,
+    Kind.LEDGER: 10_000,
+}
+"""How long (ms) a finding must stay before it is paged: two records are never read at the same instant."""
+
+SETTLED_GRACE_MS = 15_000
+"""How long a trade may take to notice that its last fill has settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `subject` names it among its kind; `grace_ms`: see GRACE_MS."""
+
+    kind: Kind
+    subject: str
+    headline: str
+    to_do: str
+    trade_id: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    grace_ms: int = 0
+
+    @property
+    def name(self) -> str:
+        """The same for the same trouble, look after look."""
+        return f"{self.kind}/{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtVenue:
+    """One account at the venue. `shares` of the tokens that were asked for; `resolved`: tokens of decided markets."""
+
+    orders: tuple[OpenOrder, ...] = ()
+    fills: tuple[AccountFill, ...] = ()
+    shares: Mapping[str, Size] = field(default_factory=dict)
+    resolved: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class InLedger:
+    """The same account in the ledger, read after the venue: whatever was sent by then is written here.
+
+    `in_flight`: orders of trades without an end; `owners`: the intents behind the venue's open orders; `updated_ms`
+    by trade, where something was recorded.
+    """
+
+    in_flight: tuple[Intent, ...] = ()
+    owners: Mapping[str, Intent] = field(default_factory=dict)
+    shares: Mapping[str, Size] = field(default_factory=dict)
+    updated_ms: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look. `venue` and `ledger` are None when they could not be read; `troubles` says of what and why.
+
+    `stalled_ms`: a trade without progress for so long is paged. `settle_ms`: fills may take so long to settle.
+    """
+
+    now_ms: int
+    venue: AtVenue | None
+    ledger: InLedger | None
+    troubles: Mapping[Kind, str] = field(default_factory=dict)
+    stalled_ms: int = 30_000
+    settle_ms: int = 600_000
+
+    @property
+    def judged(self) -> frozenset[Kind]:
+        """What this look could decide: of these kinds, what it did not find is over."""
+        systems = {Kind.TEMPORAL, Kind.VENUE, Kind.LEDGER}
+        return frozenset(Kind) if self.venue and self.ledger else frozenset(systems)
+
+
+def findings(snapshot: Snapshot) -> list[Finding]:
+    """Everything wrong in this look."""
+    found = [_trouble(kind, why) for kind, why in snapshot.troubles.items()]
+    if snapshot.venue and snapshot.ledger:
+        found += _orders(snapshot.venue, snapshot.ledger)
+        found += _stalled(snapshot, snapshot.venue, snapshot.ledger)
+        found += _positions(snapshot.venue, snapshot.ledger)
+    return found
+
+
+def _trouble(kind: Kind, why: str) -> Finding:
+    to_do = {
+        Kind.TEMPORAL: "Start the Temporal server; open trades go on by themselves as soon as it answers.",
+        Kind.VENUE: "Look at the venue's status page and at the network; nothing is compared until it answers.",
+        Kind.LEDGER: "Mend what it says; no order is sent while the ledger cannot be written.",
+    }
+    return Finding(kind, "down", f"{kind}: {why}", to_do[kind], grace_ms=GRACE_MS[kind])
+
+
+def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+    """Orders that nobody looks after: no intent knows them, or their trade has ended."""
+    for order in venue.orders:
+        facts = (("order", order.order_id), ("rests", _words(order)), ("filled", f"{order.matched:f}"))
+        owner = ledger.owners.get(order.order_id)
+        if owner is None:
+            yield Finding(
+                Kind.ORPHAN_ORDER,
+                order.order_id,
+                "an order rests at the venue that no trade ever intended",
+                "Cancel it at the venue, then find out who else trades with this key.",
+                facts=facts,
+                grace_ms=GRACE_MS[Kind.ORPHAN_ORDER],
+            )
+        elif owner.phase in ENDS:
+            yield Finding(
+                Kind.LEFT_ORDER,
+                order.order_id,
+                f"an order still rests at the venue although its trade is {owner.phase}",
+                "Cancel it at the venue; if it fills first, the trade is one-sided.",
+                trade_id=owner.terms.trade_id,
+                facts=facts,
+                grace_ms=GRACE_MS[Kind.LEFT_ORDER],
+            )
+
+
+def _words(order: OpenOrder) -> str:
+    return f"{order.side} {order.size:f} of {order.token} at {order.price:f}"
+
+
+def _stalled(snapshot: Snapshot, venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+    """Trades that should have moved: waiting for a settlement is the only rest a trade may take."""
+    trades: defaultdict[str, list[Intent]] = defaultdict(list)
+    for intent in ledger.in_flight:
+        trades[intent.terms.trade_id].append(intent)
+    for trade_id, intents in trades.items():
+        last = max(*(one.terms.created_ms for one in intents), ledger.updated_ms.get(trade_id, 0))
+        idle = snapshot.now_ms - last
+        if idle < snapshot.stalled_ms:
+            continue
+        ids = {one.order_id for one in intents}
+        resting = [order for order in venue.orders if order.order_id in ids]
+        fills = [one for one in venue.fills if one.order_id in ids]
+        settling = any(not one.fill.status.final for one in fills)
+        if settling and not resting and idle < snapshot.settle_ms + snapshot.stalled_ms:
+            continue
+        yield Finding(
+            Kind.STALLED,
+            trade_id,
+            f"trade {trade_id} has made no progress for {snapshot.stalled_ms // 1000} s",
+            "See whether its workflow runs (Temporal UI) and whether a worker does; if it was terminated or reset, "
+            "cancel what rests and sell or hedge what filled.",
+            trade_id=trade_id,
+            facts=_facts(intents, resting, fills),
+            grace_ms=SETTLED_GRACE_MS if fills and not resting else GRACE_MS[Kind.STALLED],
+        )
+
+
+def _facts(
+    intents: Sequence[Intent], resting: Sequence[OpenOrder], fills: Sequence[AccountFill]
+) -> tuple[tuple[str, str], ...]:
+    open_ids = {order.order_id for order in resting}
+    rows = []
+    for one in sorted(intents, key=lambda intent: (intent.terms.leg, intent.terms.attempt)):
+        own = [had.fill for had in fills if had.order_id == one.order_id]
+        filled = sum((fill.size for fill in own), NO_SIZE)
+        terms = one.terms
+        rows.append(
+            (
+                f"order {terms.leg}/{terms.attempt} {one.order_id}",
+                f"{terms.purpose} {terms.side} {terms.size:f} {terms.instrument.title} at {terms.limit:f}: "
+                f"{filled:f} filled{', rests' if one.order_id in open_ids else ''}",
+            )
+        )
+    return tuple(rows)
+
+
+def _positions(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+    """Shares that only one of the two has. Those of trades in flight are booked when they end."""
+    busy = {
+        token for one in ledger.in_flight for token in (one.terms.instrument.token, one.terms.instrument.complement)
+    }
+    for token in sorted(mismatches(venue, ledger) - busy - venue.resolved):
+        theirs, ours = venue.shares.get(token, NO_SIZE), ledger.shares.get(token, NO_SIZE)
+        stray = theirs > ours
+        kind = Kind.STRAY_POSITION if stray else Kind.MISSING_POSITION
+        what = "more shares than the ledger" if stray else "fewer shares than the ledger"
+        yield Finding(
+            kind,
+            token,
+            f"the venue has {what} of {token}",
+            "Find the order behind it (`arbsaga trades`, the venue's history); sell or hedge what nobody intended.",
+            facts=(("at the venue", f"{theirs:f}"), ("in the ledger", f"{ours:f}")),
+            grace_ms=GRACE_MS[kind],
+        )
+
+
+def mismatches(venue: AtVenue, ledger: InLedger) -> set[str]:
+    """Tokens whose shares differ by more than what has not settled yet."""
+    buys: defaultdict[str, Size] = defaultdict(lambda: NO_SIZE)
+    sells: defaultdict[str, Size] = defaultdict(lambda: NO_SIZE)
+    for one in venue.fills:
+        if not one.fill.status.final:
+            pending = buys if one.side is Side.BUY else sells
+            pending[one.token] = Size(pending[one.token] + one.fill.size)
+    found = set()
+    for token, theirs in venue.shares.items():
+        ours = ledger.shares.get(token, ZERO)
+        if not ours - buys[token] <= theirs <= ours + sells[token]:
+            found.add(token)
+    return found
