@@ -2,9 +2,13 @@
 
 How the recorded books become engine orders: one house order per recorded level, changed only when the recording
 changes that level, so that what anybody else took stays taken until then. A message of the recording is one change of
-the book, told for both tokens at once. Resting house orders never trade with each other (house.py), and that is how a
-planted edge can stand: an offer of YES and an offer of NO that together cost under $1 are a bid above an ask in the
-one shared book, which a true engine would cross at once.
+the book, told for both tokens at once. Resting house orders never trade with each other (house.py), so a book is
+shown as it was recorded whatever it was.
+
+No edge can be planted inside a recorded market. Its two books mirror each other: an offer of YES and an offer of NO
+that cost under $1 together are a bid above an ask in both books, which a venue crosses at once and whoever sees it must
+take for a torn read. So one neg-risk event of the seeded world stands beside the recorded markets, quoted fairly and
+open for a day, and edges are planted there: by its id, `edge_event`.
 """
 
 import asyncio
@@ -13,18 +17,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from arbsaga.errors import UnknownThing
 from arbsaga.exchange.engine import Clock, Engine
 from arbsaga.exchange.house import MAKER, HouseBook, Level, order_ids
 from arbsaga.exchange.ids import v1_ids
-from arbsaga.exchange.misprice import fee_per_share
 from arbsaga.exchange.model import Event, Market
 from arbsaga.exchange.recording import Message, RecordedMarket, Recording
 from arbsaga.exchange.units import ONE
-from arbsaga.exchange.world import PLANT_MS
+from arbsaga.exchange.world import World, WorldSettings
 
-PLANT_SHARES: Final = 50 * ONE
-
+_BESIDE: Final = WorldSettings(neg_risk_events=1, binary_events=0, lifetime_s=(86_400, 86_400), mispricing=None)
 _TURN: Final = 20
 """Messages in one turn of the event loop: orders never wait for more than some milliseconds of playback."""
 _BACKLOG_BYTES: Final = 64 * 1024
@@ -64,13 +65,15 @@ class Playback:
         self._books: list[RecordedBook] = []
         self._messages = recording.messages()
         self._message: Message | None = None
+        self._beside = World(engine, clock, _BESIDE)
         self.rows = 0
         """Rows played so far."""
         self.finished = False
         self.paused = False
 
     def start(self) -> None:
-        """Open the recorded markets, each an event of its own, with empty books."""
+        """Open the recorded markets, each an event of its own with an empty book, and the event for planted edges."""
+        self._beside.start()
         self._engine.create_account(MAKER, house=True)
         self._ids = order_ids(f"recording {self._clock()}")
         for recorded in self._recording.markets:
@@ -90,8 +93,7 @@ class Playback:
             latest_ms = max(latest_ms, message.ms)  # recorded times go back now and then
             turns += 1
             if turns % _TURN == 0:
-                await asyncio.sleep(0)
-                self._end_plants()
+                await self._nap(0)
             begun += await self._while_paused()
             if self._settings.speed is None:
                 await self._keep_up()
@@ -111,22 +113,26 @@ class Playback:
     def pause(self) -> None:
         """Stop playing."""
         self.paused = True
+        self._beside.pause()
 
     def resume(self) -> None:
         """Go on where it stopped."""
         self.paused = False
+        self._beside.resume()
+
+    @property
+    def edge_event(self) -> str:
+        """The id of the event where edges can be planted."""
+        return self._beside.event_ids[0]
 
     def plant(self, target: str, edge: Decimal) -> None:
-        """Offer YES and NO of one market for 1 - `edge` USD together, fees included, for 10 s or until taken.
-
-        `target` is an event id or a condition id. Raises UnknownThing for none of this recording, ValueError where
-        the book has not appeared yet or has no room.
-        """
-        for book in self._books:
-            if target in (book.market.event_id, book.market.condition_id):
-                book.plant(edge, self._clock() + PLANT_MS)
-                return
-        raise UnknownThing(f"no recorded market {target}")
+        """Misprice the event beside the recorded markets, see World.plant. Raises ValueError for a recorded market."""
+        if any(target in (book.market.event_id, book.market.condition_id) for book in self._books):
+            raise ValueError(
+                "YES and NO of one market cannot be mispriced, for their books mirror each other: "
+                f"plant the edge in event {self.edge_event}"
+            )
+        self._beside.plant(target, edge)
 
     def _upcoming(self) -> Message | None:
         """The next message to play, None at the end. It stays the next one until it is played: a run can be cut off."""
@@ -134,12 +140,8 @@ class Playback:
             self._message = next(self._messages, None)
         return self._message
 
-    def _end_plants(self) -> None:
-        for book in self._books:
-            book.end_plant(self._clock())
-
     async def _nap(self, seconds: float = _NAP_S) -> None:
-        self._end_plants()
+        self._beside.step()
         await asyncio.sleep(seconds)
 
     async def _while_paused(self) -> float:
@@ -184,11 +186,10 @@ class RecordedBook:
 
     def __init__(self, engine: Engine, market: Market, ids: Iterator[str]) -> None:
         self.market = market
-        self._shown, self._planted = HouseBook(engine, market, ids), HouseBook(engine, market, ids)
+        self._shown = HouseBook(engine, market, ids)
         self._book = engine.core.state.books[market.condition_id]
         self._recorded: dict[Level, int] = {}
         self._appeared = False
-        self._plant_ends_ms: int | None = None
 
     def apply(self, message: Message) -> None:
         """Take over what the message changes. A row that says what the level already was changes nothing."""
@@ -207,19 +208,6 @@ class RecordedBook:
             self._appeared = True
             self._shown.change(self._recorded)
 
-    def plant(self, edge: Decimal, ends_ms: int) -> None:
-        """See Playback.plant."""
-        ask, bid = self._room(edge)
-        self._planted.show({("SELL", ask): PLANT_SHARES, ("BUY", bid): PLANT_SHARES})
-        self._plant_ends_ms = ends_ms
-
-    def end_plant(self, now_ms: int) -> None:
-        """Take a planted edge away once its time is over."""
-        if self._plant_ends_ms is not None and now_ms >= self._plant_ends_ms:
-            self._plant_ends_ms = None
-            if self._planted.open:
-                self._planted.show({})
-
     def _outdated(self, message: Message) -> list[Level]:
         """Levels better than the best prices of the message: they went in messages that the recorder missed."""
         bid = ONE if message.best_bid is None else message.best_bid
@@ -228,14 +216,3 @@ class RecordedBook:
             return []  # quick, where going through all levels is not
         better = [level for level in self._recorded if (level[1] > bid if level[0] == "BUY" else level[1] < ask)]
         return [level for level in better if level not in message.levels]
-
-    def _room(self, edge: Decimal) -> tuple[int, int]:
-        """An ask and a bid above it, around the middle of the book, that leave `edge` after fees."""
-        bid, ask, tick = self._book.best("BUY"), self._book.best("SELL"), self.market.tick
-        if bid is None or ask is None:
-            raise ValueError(f"market {self.market.slug} has no book yet")
-        while bid - ask - fee_per_share(self.market, ask) - fee_per_share(self.market, bid) < edge * ONE:
-            bid, ask = min(bid + tick, ONE - tick), max(ask - tick, tick)
-            if (bid, ask) == (ONE - tick, tick):
-                raise ValueError(f"an edge of {edge} is more than the prices of market {self.market.slug} can give")
-        return ask, bid

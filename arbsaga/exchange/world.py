@@ -52,6 +52,11 @@ class World:
         self.paused = False
         """While True, no event opens or resolves and no house order moves."""
 
+    @property
+    def event_ids(self) -> list[str]:
+        """The ids of the open events, by slot."""
+        return [self._open[slot].event.event_id for slot in sorted(self._open)]
+
     def start(self) -> None:
         """Open one event in every slot, going on with those that a recovered engine still has open."""
         self._engine.create_account(MAKER, house=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from arbsaga.errors import UnknownThing
 from arbsaga.exchange.model import BookChanged, Market
 from arbsaga.exchange.playback import Playback, PlaybackSettings, nobody_counts
 from arbsaga.exchange.recording import Recording
@@ -32,15 +31,9 @@ def play_all(playback: Playback, path: Path) -> None:
         playback.play(message)
 
 
-def only_market(stage: Stage) -> Market:
-    (market,) = stage.engine.markets.values()
-    return market
-
-
-def pair_cost(stage: Stage, market: Market) -> Decimal:
-    """What one YES and one NO cost at the best asks, fees included."""
-    asks = [to_decimal(stage.engine.book(token).asks[-1][0]) for token in market.token_ids]
-    return sum((ask + market.fee_rate * ask * (1 - ask) for ask in asks), Decimal(0))
+def recorded_market(stage: Stage) -> Market:
+    """The only market of a tape."""
+    return stage.engine.market_of(YES)
 
 
 @asynccontextmanager
@@ -71,7 +64,7 @@ def quiet_market(tmp_path: Path) -> Path:
 def test_markets_open_before_their_books(stage: Stage, quiet_market: Path) -> None:
     """Each recorded market is an event of its own, with the recorded tokens, fee rate 0.05, and no book yet."""
     opened(stage, quiet_market)
-    market = only_market(stage)
+    market = recorded_market(stage)
     assert market.token_ids == (YES, NO)
     assert (market.fee_rate, market.neg_risk, market.resolves_ms) == (Decimal("0.05"), False, None)
     assert stage.engine.events[market.event_id].market_ids == (market.condition_id,)
@@ -189,77 +182,60 @@ def test_a_resting_order_of_ours_is_filled_when_the_recording_comes_to_it(stage:
     assert stage.engine.book(YES).asks[-1] == (410_000, 10 * ONE)
 
 
-@pytest.mark.parametrize("edge", ["0.01", "0.03", "0.08"])
-def test_a_planted_edge_can_be_bought_whole(stage: Stage, quiet_market: Path, edge: str) -> None:
-    """YES and NO of one market cost 1 - edge together after fees, for 50 shares, and both fill at their price."""
+def asks_of(stage: Stage, event_id: str) -> Decimal:
+    """What one YES of each market of an event costs, fees included."""
+    total = Decimal(0)
+    for market_id in stage.engine.events[event_id].market_ids:
+        market = stage.engine.markets[market_id]
+        ask = to_decimal(stage.best(market)[1])
+        total += ask + market.fee_rate * ask * (1 - ask)
+    return total
+
+
+def test_an_edge_is_planted_in_the_event_beside_the_recorded_markets(stage: Stage, quiet_market: Path) -> None:
+    """It is listed from the start and fairly quoted; planted, its YES cost 1 - edge after fees and can be bought."""
     playback = opened(stage, quiet_market)
-    play_all(playback, quiet_market)
-    market = only_market(stage)
-    assert pair_cost(stage, market) > 1
-    playback.plant(market.event_id, Decimal(edge))
-    assert Decimal(edge) <= 1 - pair_cost(stage, market) <= Decimal(edge) + Decimal("0.021")
-    before = stage.engine.account(TRADER)
-    assert before is not None
-    cash = before.cash
-    for token in market.token_ids:
-        price, size = stage.engine.book(token).asks[-1]
-        assert size == 50 * ONE
-        assert stage.order(token, "BUY", size, price).taking_amount == size
-    stage.now_ms += 1_000
-    stage.engine.advance()
-    assert stage.engine.account(TRADER).cash - cash >= -50 * ONE * (1 - Decimal(edge))
-    assert pair_cost(stage, market) > 1
+    event = stage.engine.events[playback.edge_event]
+    assert asks_of(stage, event.event_id) > 1
+    playback.plant(event.event_id, Decimal("0.03"))
+    assert Decimal("0.959") <= asks_of(stage, event.event_id) <= Decimal("0.97")
+    for market_id in event.market_ids:
+        market = stage.engine.markets[market_id]
+        assert stage.order(market.token_ids[0], "BUY", 15 * ONE, stage.best(market)[1]).taking_amount == 15 * ONE
 
 
-def test_a_plant_leaves_the_recorded_levels_alone(stage: Stage, quiet_market: Path) -> None:
-    """While an edge stands, every recorded level is still there; after its time everything is as before."""
+def test_no_edge_can_be_planted_inside_a_recorded_market(stage: Stage, quiet_market: Path) -> None:
+    """Its books mirror each other: the refusal names the event where an edge can stand."""
     playback = opened(stage, quiet_market)
-    play_all(playback, quiet_market)
-    market = only_market(stage)
-    before = stage.engine.book(YES)
-    playback.plant(market.condition_id, Decimal("0.03"))
-    planted = stage.engine.book(YES)
-    assert set(before.bids) < set(planted.bids)
-    assert set(before.asks) < set(planted.asks)
-    stage.now_ms += 10_000
-    play_all(playback, quiet_market)
-    assert stage.engine.book(YES).bids == planted.bids
+    market = recorded_market(stage)
+    for target in (market.event_id, market.condition_id):
+        with pytest.raises(ValueError, match=f"plant the edge in event {playback.edge_event}"):
+            playback.plant(target, Decimal("0.03"))
 
 
-async def test_a_plant_ends_after_ten_seconds(stage: Stage, quiet_market: Path) -> None:
-    """Nobody took it: it goes by itself, also when the recording is over."""
-    playback = opened(stage, quiet_market)
+async def test_the_event_beside_goes_on_at_any_pace_and_after_the_end(stage: Stage, quiet_market: Path) -> None:
+    """A planted edge that nobody takes goes after ten seconds, whether the recording plays, waits or is over."""
+    behind: list[int | None] = [None]
+    playback = opened(stage, quiet_market, Decimal(1), lambda: behind[0])
     async with running(playback):
-        await until(lambda: playback.finished)
-        before = stage.engine.book(YES).bids
-        playback.plant(only_market(stage).event_id, Decimal("0.03"))
-        assert stage.engine.book(YES).bids != before
-        stage.now_ms += 10_000
-        await until(lambda: stage.engine.book(YES).bids == before)
-
-
-def test_a_plant_is_refused_where_it_cannot_be(stage: Stage, quiet_market: Path) -> None:
-    """No such market, no book yet, no room for the edge."""
-    playback = opened(stage, quiet_market)
-    market = only_market(stage)
-    with pytest.raises(UnknownThing, match="no recorded market nothing"):
-        playback.plant("nothing", Decimal("0.03"))
-    with pytest.raises(ValueError, match="has no book yet"):
-        playback.plant(market.event_id, Decimal("0.03"))
-    play_all(playback, quiet_market)
-    with pytest.raises(ValueError, match="more than the prices"):
-        playback.plant(market.event_id, Decimal("0.99"))
+        for listened in (None, 0):
+            behind[0] = listened
+            playback.plant(playback.edge_event, Decimal("0.05"))
+            assert asks_of(stage, playback.edge_event) < 1
+            for _ in range(105):
+                stage.now_ms += 100
+                await asyncio.sleep(0.001)
+            await until(lambda: asks_of(stage, playback.edge_event) > 1)
+        assert playback.finished
 
 
 def test_a_closed_market_is_left_alone(stage: Stage, quiet_market: Path) -> None:
     """Decided by hand, a market takes no levels any more, and the rest of the recording plays on."""
     playback = opened(stage, quiet_market)
     play_all(playback, quiet_market)
-    market = only_market(stage)
-    playback.plant(market.event_id, Decimal("0.03"))
+    market = recorded_market(stage)
     stage.engine.resolve(market.condition_id, 0)
     play_all(playback, quiet_market)
-    playback._books[0].end_plant(stage.now_ms + 20_000)
     assert stage.engine.book(YES).bids == ()
 
 
@@ -270,7 +246,7 @@ def test_a_restarted_exchange_plays_into_the_same_markets(tmp_path: Path, quiet_
     before.engine.close()
     after = Stage(tmp_path / "truth.jsonl")
     play_all(opened(after, quiet_market), quiet_market)
-    assert len(after.engine.markets) == 1
+    assert after.engine.markets.keys() == before.engine.markets.keys()
     assert after.engine.book(YES).bids[-1] == (400_000, 100 * ONE)
 
 
@@ -348,7 +324,7 @@ def test_no_edge_is_ever_inside_one_market(stage: Stage, which: str) -> None:
     seen, and YES ask + NO ask is over 1."""
     path = SYNTHETIC if which == "synthetic" else shared_recording()
     playback = opened(stage, path)
-    markets = list(stage.engine.markets.values())
+    markets = [market for market in stage.engine.markets.values() if not market.neg_risk]
     exact = played = 0
     for message in Recording.open(path).messages():
         playback.play(message)
