@@ -160,6 +160,7 @@ def check_conservation(engine: Engine, deposited: int) -> None:
         else:
             assert held[market.winner] == locked
     for account in engine.accounts():
+        assert all(shares > 0 for shares in account.shares.values())
         if not account.house:
             _check_reserves(engine, account.address)
 

@@ -1,5 +1,7 @@
 """Balances, reserves and allowances: what an order may give, and the venue's texts where it may not."""
 
+from decimal import Decimal
+
 import pytest
 
 from arbsaga.errors import Rejected
@@ -39,6 +41,28 @@ def test_open_orders_and_matched_orders_count_against_the_balance(place: Place) 
         f"sum of active orders: 500000000, sum of matched orders: {200_000_000 + fee}, "
         "order amount (inc. fees): 300000000"
     )
+
+
+def test_a_limit_buy_is_checked_at_its_limit(place: Place) -> None:
+    """Also when it would fill for less: the venue checks the signed amount before it matches."""
+    place.submit(HOUSE, "SELL", "0.1", "2000")
+    with pytest.raises(Rejected, match="order amount: 1807200000"):
+        place.submit(ANN, "BUY", "0.9", "2000")
+
+
+def test_rounding_never_overdraws(tmp_path) -> None:
+    """Two mints can cost one base unit more than the limit amount: then that much is needed."""
+    place = open_place(tmp_path / "j", fee_rate=Decimal(0))
+    place.submit(HOUSE, "BUY", "0.33", "15", token=1)
+    place.submit(BOB, "BUY", "0.67", "14.9253", "FAK", usd="10")
+    place.submit(HOUSE, "BUY", "0.33", "15", token=1)
+    place.engine.deposit("0xCat", parse("6.7"))
+    with pytest.raises(Rejected, match="balance: 6700000, order amount: 6700001"):
+        place.submit("0xCat", "BUY", "0.67", "10")
+    place.engine.deposit("0xCat", 1)
+    assert place.submit("0xCat", "BUY", "0.67", "10").making_amount == 6_700_001
+    place.settled()
+    assert account(place, "0xCat").cash == 0
 
 
 def test_the_fee_comes_on_top_of_a_buy(place: Place) -> None:

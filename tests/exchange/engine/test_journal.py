@@ -16,7 +16,7 @@ from arbsaga.exchange.engine import Engine, EngineSettings
 from arbsaga.exchange.journal import Journal, read_journal
 from arbsaga.exchange.units import ONE
 
-from .place import ANN, BOB, HOUSE, Clock, Place, open_place
+from .place import ANN, BOB, HOUSE, Clock, Place, neg_risk_event, open_place
 from .snapshot import snapshot
 
 
@@ -97,26 +97,54 @@ def test_a_full_disk_refuses_the_order_and_changes_nothing(place: Place, room: i
 
 
 def test_a_full_disk_stops_time_too(place: Place) -> None:
-    """A settlement step that cannot be journaled happens later, once; cancels and refusals fail likewise."""
-    place.submit(HOUSE, "SELL", "0.5", "10")
+    """A settlement step, an expiry or the end of a delay that cannot be journaled happens later, once."""
+    place.submit(HOUSE, "SELL", "0.5", "20")
     place.submit(ANN, "BUY", "0.5", "10")
-    resting = place.submit(ANN, "BUY", "0.3", "10").order_id
-    place.clock.ms += 10_000
+    place.submit(ANN, "BUY", "0.5", "10", delay_ms=1_000)
+    place.submit(ANN, "BUY", "0.3", "10", "GTD", expiration=place.clock.ms // 1000 + 200)
+    place.clock.ms += 200_000
     before = snapshot(place.engine)
     with full_disk(place.path, 0):
-        for action in (
-            place.engine.advance,
-            lambda: place.engine.cancel(ANN, resting),
-            lambda: place.engine.deposit(BOB, ONE),
-            lambda: place.engine.resolve(place.markets[0].condition_id, 0),
-            lambda: place.engine.change_tick(place.markets[0].condition_id, 1_000),
-            lambda: place.submit(ANN, "BUY", "0.123", "10"),
-        ):
+        for _ in range(3):
             with pytest.raises(Unavailable, match="cannot be written"):
-                action()
+                place.engine.advance()
             assert snapshot(place.engine) == before
-    place.engine.advance()
-    assert [line["status"] for line in place.journal("settlement")] == ["MINED", "CONFIRMED"]
+    place.settled()
+    assert sorted(line["status"] for line in place.journal("settlement")) == ["CONFIRMED"] * 2 + ["MINED"] * 2
+    assert (len(place.journal("released")), len(place.journal("canceled"))) == (1, 1)
+
+
+ACTIONS = {
+    "rest": lambda place: place.submit(ANN, "BUY", "0.2", "10"),
+    "delay": lambda place: place.submit(ANN, "BUY", "0.5", "10", delay_ms=500),
+    "kill": lambda place: place.submit(ANN, "BUY", "0.5", "50", "FOK"),
+    "refuse": lambda place: place.submit(ANN, "BUY", "0.123", "10"),
+    "duplicate": lambda place: place.submit(ANN, "BUY", "0.3", "10", order_id="0xlive"),
+    "house taker": lambda place: place.submit(HOUSE, "SELL", "0.3", "10"),
+    "cancel": lambda place: place.engine.cancel(ANN, "0xlive"),
+    "cancel all": lambda place: place.engine.cancel_all(ANN),
+    "wipe": lambda place: place.engine.wipe(place.markets[0].condition_id),
+    "late cancel": lambda place: place.faults.add("cancel_loses") and place.engine.cancel(ANN, "0xlive"),
+    "deposit": lambda place: place.engine.deposit(BOB, ONE),
+    "allow": lambda place: place.engine.set_allowance(BOB, "0xspender", 1),
+    "account": lambda place: place.engine.create_account("0xNew"),
+    "tick": lambda place: place.engine.change_tick(place.markets[0].condition_id, 1_000),
+    "resolve": lambda place: place.engine.resolve(place.markets[0].condition_id, 0),
+    "open": lambda place: neg_risk_event(place, 2),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_nothing_happens_that_is_not_journaled(place: Place, action: str) -> None:
+    """Every way to change the exchange fails as a whole; books, users and what was told stay as they were."""
+    place.submit(HOUSE, "SELL", "0.5", "20")
+    place.submit(ANN, "BUY", "0.3", "10", order_id="0xlive")
+    before, told, content = snapshot(place.engine), len(place.told), place.path.read_bytes()
+    books = place.levels()
+    with full_disk(place.path, 0), pytest.raises(Unavailable, match="cannot be written"):
+        ACTIONS[action](place)
+    assert (snapshot(place.engine), len(place.told), place.levels()) == (before, told, books)
+    assert place.path.read_bytes() == content
 
 
 def test_refusals_are_journaled_for_users_only(place: Place) -> None:
