@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import count
 
+from arbsaga.errors import Rejected
 from arbsaga.exchange.engine import Engine
 from arbsaga.exchange.model import NO, YES, Market, NewOrder, Order, OrderType, Side
 from arbsaga.exchange.units import ONE, collateral
@@ -89,7 +90,7 @@ class HouseBook:
         shares = min(shares, self.offered((side, price))) // _SIZE_STEP * _SIZE_STEP
         outcome, price = (YES, price) if side == "BUY" else (NO, ONE - price)
         if shares >= self._market.min_size:
-            self._engine.submit(self._new(TAKER, outcome, "SELL", price, shares, kind="FAK"))
+            self._send(self._new(TAKER, outcome, "SELL", price, shares, kind="FAK"))
 
     def _meets_others(self, level: Level) -> bool:
         side, price = level
@@ -134,10 +135,18 @@ class HouseBook:
             return
         outcome, side, price = self._terms(level)
         new = self._new(MAKER, outcome, side, price, shares, kind="GTC")
-        self._engine.submit(new)
+        self._send(new)
         order = self._engine.order(new.order_id)
         if order is not None:
             self._orders[level] = order
+
+    def _send(self, new: NewOrder) -> None:
+        try:
+            self._engine.submit(new)
+        except Rejected:
+            if self.open:
+                raise
+            # the market's time came with this very order: it is decided now, and takes no orders any more
 
     def _terms(self, level: Level) -> tuple[int, Side, int]:
         side, price = level

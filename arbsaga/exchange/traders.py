@@ -60,11 +60,6 @@ class EventTraders:
         self._due = self._schedule() if mispricing else []
 
     @property
-    def mispriced(self) -> bool:
-        """Whether the event is mispriced now."""
-        return bool(self._mispriced)
-
-    @property
     def closed(self) -> bool:
         """Whether no market of the event takes orders any more."""
         return not any(book.open for book in self._books)

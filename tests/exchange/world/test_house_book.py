@@ -1,9 +1,12 @@
 """The house's book of one market: shows what it is told, in one message, and never trades with itself."""
 
+from dataclasses import replace
 from decimal import Decimal
+from itertools import repeat
 
 import pytest
 
+from arbsaga.errors import Rejected
 from arbsaga.exchange.house import MAKER, TAKER, HouseBook, order_ids
 from arbsaga.exchange.ids import v1_ids
 from arbsaga.exchange.model import BookChanged, Event, LevelChange, Market, OrderUpdated, TradePrinted
@@ -165,6 +168,27 @@ def test_a_taker_leaves_dust_alone(stage: Stage, market: Market, house: HouseBoo
     house.show({("BUY", 400_000): 3 * ONE})
     house.take("BUY", 10 * ONE)
     assert bids(stage, market) == [(400_000, 3 * ONE)]
+
+
+def test_a_market_that_is_decided_by_the_order_itself_takes_no_harm(stage: Stage, market: Market) -> None:
+    """The engine resolves what is due before it takes an order: the taker finds a closed market and goes away."""
+    due = replace(market, condition_id="", event_id="2", slug="due", resolves_ms=stage.now_ms + 50)
+    due.condition_id, due.token_ids = v1_ids("due")
+    stage.engine.open_event(Event("2", "Due?", "due", False, False, "v1", (due.condition_id,)), [due])
+    house = HouseBook(stage.engine, due, order_ids("due"))
+    house.show({("BUY", 400_000): 50 * ONE})
+    stage.now_ms += 50
+    assert house.open
+    house.take("BUY", 10 * ONE)
+    assert not house.open
+
+
+def test_an_order_of_the_house_that_is_refused_otherwise_is_a_bug(stage: Stage, market: Market) -> None:
+    """A refusal in an open market is not swallowed."""
+    house = HouseBook(stage.engine, market, repeat("0x01"))
+    house.show({("BUY", 400_000): 50 * ONE})
+    with pytest.raises(Rejected, match="Duplicated"):
+        house.take("BUY", 10 * ONE)
 
 
 def test_house_orders_leave_no_trace_in_the_truth_journal(stage: Stage, market: Market, house: HouseBook) -> None:
