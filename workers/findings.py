@@ -29,7 +29,7 @@ GRACE_MS: Mapping[Kind, int] = {
     Kind.ORPHAN_ORDER: 5_000,
     Kind.LEFT_ORDER: 10_000,
     Kind.STALLED: 0,
-    Kind.STRAY_POSITION: 20_000,
+    Kind.STRAY_POSITION: 15_000,
     Kind.MISSING_POSITION: 30_000,
     Kind.TEMPORAL: 10_000,
     Kind.VENUE: 30_000,
@@ -61,11 +61,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AtVenue:
-    """One account at the venue. `shares` of the tokens that were asked for; `resolved`: tokens of decided markets."""
+    """One account at the venue. `resolved`: tokens of decided markets.
+
+    `shares` of the tokens that were asked for; None in a look that asked for none: each costs the venue two requests.
+    """
 
     orders: tuple[OpenOrder, ...] = ()
     fills: tuple[AccountFill, ...] = ()
-    shares: Mapping[str, Size] = field(default_factory=dict)
+    shares: Mapping[str, Size] | None = None
     resolved: frozenset[str] = frozenset()
 
 
@@ -100,8 +103,10 @@ class Snapshot:
     @property
     def judged(self) -> frozenset[Kind]:
         """What this look could decide: of these kinds, what it did not find is over."""
-        systems = {Kind.TEMPORAL, Kind.VENUE, Kind.LEDGER}
-        return frozenset(Kind) if self.venue and self.ledger else frozenset(systems)
+        if self.venue is None or self.ledger is None:
+            return frozenset({Kind.TEMPORAL, Kind.VENUE, Kind.LEDGER})
+        positions = {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
+        return frozenset(Kind) - (positions if self.venue.shares is None else set())
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:
@@ -206,7 +211,7 @@ def _positions(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
         token for one in ledger.in_flight for token in (one.terms.instrument.token, one.terms.instrument.complement)
     }
     for token in sorted(mismatches(venue, ledger) - busy - venue.resolved):
-        theirs, ours = venue.shares.get(token, NO_SIZE), ledger.shares.get(token, NO_SIZE)
+        theirs, ours = (venue.shares or {}).get(token, NO_SIZE), ledger.shares.get(token, NO_SIZE)
         stray = theirs > ours
         kind = Kind.STRAY_POSITION if stray else Kind.MISSING_POSITION
         what = "more shares than the ledger" if stray else "fewer shares than the ledger"
@@ -229,7 +234,7 @@ def mismatches(venue: AtVenue, ledger: InLedger) -> set[str]:
             pending = buys if one.side is Side.BUY else sells
             pending[one.token] = Size(pending[one.token] + one.fill.size)
     found = set()
-    for token, theirs in venue.shares.items():
+    for token, theirs in (venue.shares or {}).items():
         ours = ledger.shares.get(token, ZERO)
         if not ours - buys[token] <= theirs <= ours + sells[token]:
             found.add(token)

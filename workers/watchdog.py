@@ -37,8 +37,8 @@ FIRST_RETRY_MS, LONGEST_RETRY_MS = 5_000, 300_000
 class WatchSettings:
     """`account` is the ledger's; `alert_log` the pager's, where incidents are remembered.
 
-    Looks every `every_ms`. `temporal` is host:port, empty to leave it out. A trade that is idle for `stalled_ms` is
-    paged, unless it waits for a settlement, for at most `settle_ms`.
+    Looks every `every_ms`, and at shares every `shares_every_ms`. `temporal` is host:port, empty to leave it out. A
+    trade that is idle for `stalled_ms` is paged, unless it waits for a settlement, for at most `settle_ms`.
     """
 
     account: str
@@ -46,6 +46,7 @@ class WatchSettings:
     temporal: str = ""
     temporal_tls: bool = False
     every_ms: int = 3_000
+    shares_every_ms: int = 15_000
     stalled_ms: int = 30_000
     settle_ms: int = 600_000
 
@@ -59,7 +60,7 @@ async def watch(
     """
     incidents = Incidents(_remembered(settings.alert_log), _now_ms())
     outbox = Outbox(pager, incidents.open)
-    venue = WatchedVenue(open_venue)
+    venue = WatchedVenue(open_venue, settings.shares_every_ms)
     try:
         while not stop.is_set():
             snapshot = await look(venue, ledger, settings)
@@ -156,19 +157,23 @@ def _markets(ledger: Ledger, settings: WatchSettings, tokens: set[str]) -> dict[
 class WatchedVenue:
     """A venue that is started when it can be; until then every look at it fails, saying why."""
 
-    def __init__(self, open_venue: Callable[[], Venue]) -> None:
-        self._open = open_venue
+    def __init__(self, open_venue: Callable[[], Venue], shares_every_ms: int) -> None:
+        self._open, self._shares_every_s = open_venue, shares_every_ms / 1000
+        self._next_shares = time.monotonic()
         self._venue: Venue | None = None
         self._resolved: set[str] = set()
 
     async def look(self, question: Question) -> AtVenue:
-        """Open orders, recent fills, shares. Raises UserError, VenueError, TimeoutError."""
+        """Open orders, recent fills, and shares when they are due. Raises UserError, VenueError, TimeoutError."""
         async with asyncio.timeout(VENUE_LIMIT_S):
             venue = await self._started()
             orders = await venue.open_orders()
             fills = await venue.fills_since(question.since_ms)
+            if time.monotonic() < self._next_shares:
+                return AtVenue(orders, fills)
             tokens = question.tokens | {one.token for one in fills}
             shares = await venue.positions(sorted(tokens))
+        self._next_shares = time.monotonic() + self._shares_every_s
         return AtVenue(orders, fills, shares)
 
     async def resolved(self, markets: Mapping[str, str]) -> frozenset[str]:

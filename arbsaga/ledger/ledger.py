@@ -4,6 +4,7 @@ Every write is one immediate transaction, idempotent, and safe from several proc
 Unavailable (locked, full, read-only: a person can mend it) or LedgerError, each one line; nothing is half-written.
 """
 
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from arbsaga.ledger.rows import ENDS, TERMS, Intent, TradeRow, TradeStory
 from arbsaga.notify.alert_log import read_alerts
 from arbsaga.saga.messages import TradeRecord
 
-_HALT = "halt"
+_HALT, _CHECKED = "halt", "checked"
 _INTEND_INSERT = insert(models.orders)
 # An attempt that a record has named, but that nobody intended and nothing is known of, was never sent.
 _INTEND = _INTEND_INSERT.on_conflict_do_update(
@@ -59,6 +60,10 @@ class Ledger:
     def close(self) -> None:
         """Release the file."""
         self._engine.dispose()
+
+    def prove_writable(self) -> None:
+        """Write one row to the disk. Raises Unavailable where that cannot be done."""
+        self._set_flag(_CHECKED, str(time.time_ns()))
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -233,15 +238,18 @@ class Ledger:
 
     def halt(self, reason: str | None) -> None:
         """Stop new entries in every process, with a reason; None lets them go on. Undoing is never stopped."""
-        query = insert(models.flags)
-        query = query.on_conflict_do_update(index_elements=["name"], set_={"value": query.excluded.value})
-        with self._writing() as connection:
-            connection.execute(query, {"name": _HALT, "value": reason or ""})
+        self._set_flag(_HALT, reason or "")
 
     def halted(self) -> str:
         """Why entries are stopped, or empty."""
         with self._reading() as connection:
             return connection.scalar(select(models.flags.c.value).where(models.flags.c.name == _HALT)) or ""
+
+    def _set_flag(self, name: str, value: str) -> None:
+        query = insert(models.flags)
+        query = query.on_conflict_do_update(index_elements=["name"], set_={"value": query.excluded.value})
+        with self._writing() as connection:
+            connection.execute(query, {"name": name, "value": value})
 
 
 def _intent_row(terms: OrderTerms, order_id: str, account: str, workflow_id: str, lease_id: str) -> dict[str, object]:

@@ -337,3 +337,10 @@ def test_a_halt_is_seen_until_it_is_lifted(ledger: Ledger):
     assert ledger.halted() == "the venue restarts"
     ledger.halt(None)
     assert ledger.halted() == ""
+
+
+def test_a_ledger_can_prove_that_it_is_writable(ledger: Ledger):
+    """Again and again, without a trace in the books or the halt."""
+    for _ in range(2):
+        ledger.prove_writable()
+    assert (ledger.halted(), ledger.postings_balance(), ledger.trades()) == ("", 0, [])

@@ -167,4 +167,6 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_judged():
         (Kind.TEMPORAL, "temporal: refused"),
     ]
     assert blind.judged == {Kind.VENUE, Kind.TEMPORAL, Kind.LEDGER}
-    assert Snapshot(NOW, AtVenue(), InLedger()).judged == frozenset(Kind)
+    assert Snapshot(NOW, AtVenue(shares={}), InLedger()).judged == frozenset(Kind)
+    no_shares = frozenset(Kind) - {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
+    assert Snapshot(NOW, AtVenue(), InLedger()).judged == no_shares

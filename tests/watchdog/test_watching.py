@@ -113,7 +113,7 @@ def watching(ledger: Ledger, tmp_path: Path):
     @asynccontextmanager
     async def run(venue: Answers | None = None, **settings: object):
         venue, stop, log = venue or Answers(), asyncio.Event(), tmp_path / "alerts.jsonl"
-        options = {"every_ms": 10, "stalled_ms": 30_000} | settings
+        options = {"every_ms": 10, "shares_every_ms": 0} | settings
         task = asyncio.create_task(
             watch(
                 lambda: venue,
@@ -170,6 +170,7 @@ async def test_a_trade_is_paged_within_a_minute_of_its_last_step(monkeypatch: py
     settings = WatchSettings(ACCOUNT, Path("alerts.jsonl"))
     grace = max(findings.GRACE_MS[Kind.LEFT_ORDER], findings.SETTLED_GRACE_MS, findings.GRACE_MS[Kind.STALLED])
     assert settings.stalled_ms + grace + 2 * settings.every_ms < 60_000
+    assert findings.GRACE_MS[Kind.STRAY_POSITION] + 2 * settings.shares_every_ms < 60_000
 
 
 async def test_a_trade_that_just_sent_its_orders_is_left_alone(watching, ledger: Ledger):
@@ -208,6 +209,24 @@ async def test_a_position_that_the_venue_does_not_have_is_paged(watching, ledger
     ledger.record(record([view(terms(), fill("f"))]))
     async with watching() as dog:
         await dog.told("missing-position/y0/1")
+
+
+async def test_shares_are_asked_for_less_often(watching, ledger: Ledger):
+    """Each costs the venue two requests of its limits; in between an incident about them stays open."""
+    ledger.record(record([view(terms(), fill("f"))]))
+    venue = Answers()
+    asked, positions = [], venue.positions
+
+    async def count(tokens: Sequence[str]) -> Mapping[str, Size]:
+        asked.append(tokens)
+        return await positions(tokens)
+
+    venue.positions = count
+    async with watching(venue, shares_every_ms=60_000) as dog:
+        await dog.told("missing-position/y0/1")
+        await dog.quiet()
+        assert dog.keys() == ["missing-position/y0/1"]
+    assert asked == [["y0"]]
 
 
 async def test_temporal_down_is_paged_and_its_return_told(watching):
