@@ -102,7 +102,7 @@ class DeskSection(Section):
     """How much capital trades may hold, over all of them and each."""
 
     total: Dollars = Field(Decimal(100), description="USD reserved and invested in all")
-    per_trade: Dollars = Field(Decimal(25), description="USD that one trade may cost, fees included")
+    per_trade: Dollars = Field(Decimal(15), description="USD that one trade may cost, fees included")
 
 
 class GatesSection(Section):

@@ -110,6 +110,11 @@ class Board:
         """Trades whose phase is this."""
         return sum(1 for line in self.trades.values() if line.phase is phase)
 
+    def done_ms(self, since_ms: int) -> list[float]:
+        """How long the trades decided since then took; of earlier ones the first hedge was not seen."""
+        lines = (line for line in self.trades.values() if int(line.event["decided_ms"]) >= since_ms)
+        return [done for line in lines if (done := line.done_ms) is not None]
+
     @property
     def profit(self) -> Decimal:
         """USD of profit of the trades that have ended."""

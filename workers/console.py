@@ -19,6 +19,8 @@ from arbsaga.errors import ArbsagaError, UserError
 from workers import lifeline, logs
 from workers.report import emit
 
+PIPE_WIDTH = 160
+"""Columns where there is no terminal to ask."""
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 log = structlog.get_logger(__name__)
@@ -46,7 +48,7 @@ def show(value: Any, human: RenderableType | None, *, as_json: bool) -> None:  #
         sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
         sys.stdout.flush()
     elif human is not None:
-        Console(soft_wrap=not sys.stdout.isatty()).print(human)
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(human)
 
 
 def guarded(command: Callable[[], int | None]) -> int:

@@ -14,6 +14,9 @@ from arbsaga.saga.messages import TradePlan
 from workers.trade_event import basket_name
 from workers.view import PHASE_STYLE
 
+ID_WIDTH = 22
+"""Characters of a trade's id: it is there to be copied, so it is never cut."""
+
 
 def tell(story: TradeStory) -> RenderableType:
     """The whole story, oldest first."""
@@ -25,12 +28,12 @@ def trades_table(rows: list[TradeRow]) -> RenderableType:
     if not rows:
         return Text("no trades yet", "dim")
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("trade", "basket"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("trade", no_wrap=True, min_width=ID_WIDTH)
+    table.add_column("basket", no_wrap=True, min_width=6)
     table.add_column("event", no_wrap=True, overflow="ellipsis")
-    table.add_column("phase", no_wrap=True)
+    table.add_column("phase", no_wrap=True, min_width=9)
     for name in ("size", "edge", "spent", "profit"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=5)
     table.add_column("why", overflow="ellipsis", no_wrap=True)
     for row in rows:
         table.add_row(
@@ -49,7 +52,7 @@ def trades_table(rows: list[TradeRow]) -> RenderableType:
 
 def _parts(story: TradeStory) -> Iterator[RenderableType]:
     if story.row is not None:
-        yield from _outcome(story.row)
+        yield from _plan(story.row)
     for view in story.orders:
         yield from _order(view)
     for alert in story.alerts:
@@ -57,9 +60,11 @@ def _parts(story: TradeStory) -> Iterator[RenderableType]:
         yield from (Text(f"    {name}: {text}") for name, text in alert.page.facts)
         told = f"told {', '.join(alert.sent)}" if alert.sent else "on the alert log only"
         yield Text(f"    what to do: {alert.page.to_do} ({told})", "dim")
+    if story.row is not None:
+        yield _result(story.row)
 
 
-def _outcome(row: TradeRow) -> Iterator[RenderableType]:
+def _plan(row: TradeRow) -> Iterator[RenderableType]:
     plan = row.plan
     yield Text.assemble(
         (plan.trade_id, "bold"), "  ", (row.phase.value, PHASE_STYLE.get(row.phase, "")), f"  {row.reason}"
@@ -72,7 +77,10 @@ def _outcome(row: TradeRow) -> Iterator[RenderableType]:
         f"${plan.reserved} reserved from lease {plan.lease_id}"
     )
     yield from _legs(plan, row)
-    yield Text(
+
+
+def _result(row: TradeRow) -> RenderableType:
+    return Text(
         f"{_clock(row.updated_ms)}  {row.hedged} units hedged, ${row.spent} spent (fees ${row.fees}), "
         f"pays ${row.payout}: profit ${row.profit}"
     )

@@ -54,7 +54,7 @@ def summarize(
         "restarts": board.restarts,
         "truth_journal": str(journal),
         "decision_to_wire_ms": percentiles(_to_wire(truth, stories)),
-        "done_ms": percentiles([done for line in board.trades.values() if (done := line.done_ms) is not None]),
+        "done_ms": percentiles(board.done_ms(since_ms)),
         "failures": failures,
     }
     return Summary(fields, not failures, failures)

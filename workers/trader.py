@@ -54,18 +54,20 @@ class Budget:
             self._left -= 1
 
 
-class PhaseReports(logging.Handler):
-    """Turns the phases that workflows log into events for the supervisor and the view."""
+class PhaseReports(logging.Filter):
+    """Takes the phases that workflows log out of the log, and hands them on."""
 
     def __init__(self, heard: Callable[[TradeRecord], None]) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._heard = heard
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """One phase of one trade; other log records are not ours."""
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for a phase, which is then told; other log records go their way."""
         trade = getattr(record, "trade", None)
-        if isinstance(trade, TradeRecord):
-            self._heard(trade)
+        if not isinstance(trade, TradeRecord):
+            return True
+        self._heard(trade)
+        return False
 
 
 @dataclass(slots=True)
@@ -176,6 +178,7 @@ class Trader:
             return  # its worker told of it before its result came
         self._told[record.plan.basket.key] = (record.plan.trade_id, record.phase)
         self.budget.moved(record.plan.trade_id, record.phase)
+        log.info("phase", trade_id=record.plan.trade_id, phase=record.phase, reason=record.reason)
         emit("trade", trade=trade_event.of_record(record))
 
     def _over(self, key: str, record: TradeRecord | None) -> None:

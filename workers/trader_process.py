@@ -105,7 +105,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         trader = Trader(config, parts.client, desk, payouts, Budget(options.trades), draining=options.drain)
         scanner = Scanner(parts.venue, config.scan_settings(), trader.on_opportunity)
         trader.scanner = scanner
-        logging.getLogger("temporalio.workflow").addHandler(PhaseReports(trader.heard))
+        logging.getLogger("temporalio.workflow").addFilter(PhaseReports(trader.heard))
         async with parts.worker(partial(_live, scanner.books)):
             await desk.start(Limits(config.total, config.per_trade))
             await trader.resume()

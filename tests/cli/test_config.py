@@ -171,7 +171,7 @@ def test_live_trading_is_capped_until_the_cap_is_raised(tmp_path: Path) -> None:
     capped = load(written(tmp_path, 'mode = "live"'))
     assert (capped.total, capped.per_trade, capped.trading_gates().budget) == (10, 10, 10)
     lifted = load(written(tmp_path, 'mode = "live"\n[live]\ncap = 1000'))
-    assert (lifted.total, lifted.per_trade) == (100, 25)
+    assert (lifted.total, lifted.per_trade) == (100, 15)
 
 
 def test_the_command_checks_and_writes_the_configuration(arbsaga: Arbsaga, tmp_path: Path) -> None:
