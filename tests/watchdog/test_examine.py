@@ -1,10 +1,8 @@
 """The doctor: a real exchange and ledger that are well, and each thing that can be wrong with them in one line."""
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal as D
 from pathlib import Path
@@ -13,10 +11,9 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from exchange_make import exchange
 
 from arbsaga.errors import Unavailable
-from arbsaga.exchange.server import ExchangeSettings
-from arbsaga.exchange.server import run as run_exchange
 from arbsaga.ledger import Ledger
 from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue, generate_key
 from workers.doctor import Check, Status, Subject, examine
@@ -41,26 +38,11 @@ async def healthy_temporal() -> SimpleNamespace:
     return SimpleNamespace(workflow_service=SimpleNamespace(get_system_info=get_system_info), namespace="default")
 
 
-@asynccontextmanager
-async def exchange(folder: Path, wallet: str, usd: int) -> AsyncIterator[str]:
-    """The simulated exchange with its own world, on a free port."""
-    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    deposits = {wallet: D(usd)} if usd else {}
-    task = asyncio.create_task(run_exchange(ExchangeSettings(folder, deposits=deposits), url.set_result))
-    try:
-        yield await asyncio.wait_for(asyncio.shield(url), 20)
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 @pytest.fixture
 async def clinic(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
     """Everything is well; the account has 500 USD unless the test says otherwise."""
     key = generate_key()
     wallet = PolymarketVenue(PolymarketSettings.at("http://nowhere", key)).wallet
-    (tmp_path / "exchange").mkdir()
     async with exchange(tmp_path / "exchange", wallet, getattr(request, "param", 500)) as url:
         path = tmp_path / "ledger.sqlite"
         subject = Subject(
