@@ -84,7 +84,7 @@ def no_legs(rng: random.Random, fair: Sequence[int]) -> list[int]:
     """The markets whose NO is to be cheap: the two or three likeliest, two only where they are most of the event."""
     ranked = sorted(range(len(fair)), key=lambda at: -fair[at])
     enough = fair[ranked[0]] + fair[ranked[1]] >= 550 * GRID
-    return sorted(ranked[: 2 if enough and rng.random() < 0.7 else 3])
+    return sorted(ranked[: 2 if enough and rng.random() < 0.9 else 3])
 
 
 def _fallen(quoted: Quote, fall: int, tick: int) -> Quote:

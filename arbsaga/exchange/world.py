@@ -33,7 +33,7 @@ class WorldSettings:
     itself, only when planted."""
 
     seed: int = 0
-    neg_risk_events: int = 8
+    neg_risk_events: int = 10
     binary_events: int = 3
     lifetime_s: tuple[int, int] = (20, 60)
     mispricing: Mispricing | None = field(default_factory=Mispricing)

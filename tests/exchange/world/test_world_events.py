@@ -55,7 +55,7 @@ def test_the_default_world_has_every_kind_of_market(stage: Stage) -> None:
     events = list(stage.engine.events.values())
     several = [event for event in events if event.neg_risk]
     assert {len(event.market_ids) for event in several} <= set(range(3, 9))
-    assert len(several) == 8
+    assert len(several) == 10
     assert len(events) - len(several) == 3
     assert {(event.version, event.augmented) for event in several} == {
         (version, augmented) for version in ("v1", "v2") for augmented in (False, True)
