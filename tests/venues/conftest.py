@@ -3,6 +3,7 @@
 import pytest
 
 from .rig import start_rig
+from .stub import Stub
 
 
 @pytest.fixture
@@ -23,3 +24,11 @@ async def start(tmp_path):
 async def rig(start):
     """The exchange as it is by default."""
     return await start()
+
+
+@pytest.fixture
+async def stub():
+    """A server that answers what the test says."""
+    running = await Stub().start()
+    yield running
+    await running.stop()

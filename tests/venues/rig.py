@@ -9,7 +9,7 @@ from aiohttp import web
 
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import Price, Size
-from arbsaga.domain.orders import OrderTerms, OrderView, Purpose, TimeInForce
+from arbsaga.domain.orders import OrderTerms, Purpose, TimeInForce
 from arbsaga.exchange.engine import Engine, EngineSettings
 from arbsaga.exchange.ids import v1_ids, v2_event_id, v2_ids
 from arbsaga.exchange.model import Event, Market, NewOrder

@@ -39,6 +39,7 @@ class Discovery:
     def __init__(self, rest: Rest, gamma_url: str, clob_url: str) -> None:
         self._rest, self._gamma, self._clob = rest, gamma_url, clob_url
         self._open: dict[str, EventListing] = {}
+        self._left_out: set[str] = set()
         self.rules: dict[str, MarketRules] = {}
         """By token, of every market ever listed here."""
 
@@ -113,8 +114,8 @@ class Discovery:
         raise BadMessage(f"{path}: more than {MAX_PAGES} pages")
 
     async def _event(self, raw: Raw) -> EventListing | None:
-        nested = [item for item in raw.get("markets") or () if isinstance(item, dict)]
-        markets = [market for item in nested if (market := await self._market(item)) is not None]
+        nested = raw["markets"] if isinstance(raw.get("markets"), list) else []
+        markets = [market for item in nested if isinstance(item, dict) and (market := await self._market(item))]
         if not markets or not raw.get("id"):
             return None
         neg_risk = bool(raw.get("negRisk")) and all(market.yes.rules.neg_risk for market in markets)
@@ -134,11 +135,17 @@ class Discovery:
                 raw = {**raw, "feeSchedule": await self._clob_fee(str(raw["conditionId"]))}
             market = read_market(raw)
         except (KeyError, ValueError, TypeError, VenueError) as error:
-            log.info("market left out", market=raw.get("slug") or raw.get("id"), why=str(error) or repr(error))
+            self._leave_out(str(raw.get("slug") or raw.get("id")), str(error) or repr(error))
             return None
         for side in (market.yes, market.no):
             self.rules[side.token] = side.rules
         return market
+
+    def _leave_out(self, market: str, why: str) -> None:
+        """Told once: the listing is read every few seconds."""
+        if market not in self._left_out:
+            self._left_out.add(market)
+            log.info("market left out", market=market, why=why)
 
     async def _clob_fee(self, condition: str) -> Raw | None:
         """The fee as the CLOB lists it (`fd`), where Gamma only says that there is one. None there: no fee."""
