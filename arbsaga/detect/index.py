@@ -49,8 +49,11 @@ class BasketIndex:
         self._by_token: dict[str, Touched] = {}
 
     def refresh(self, listings: Sequence[EventListing]) -> list[Watch]:
-        """Take the venue's events as they are now. Returns the watches that are new, without prices yet."""
-        listed = {listing.event: listing for listing in listings}
+        """Take the venue's events as they are now. Returns the watches that are new, without prices yet.
+
+        An event can be listed twice: once more with those of its markets that have resolved since.
+        """
+        listed = {listing.event: listing for listing in listings if any(market.open for market in listing.markets)}
         for event in [event for event in self._listings if event not in listed]:
             self._drop(event)
         new: list[Watch] = []

@@ -92,3 +92,14 @@ def test_an_event_that_goes_takes_all_of_its_baskets_along():
     index.refresh([])
     assert index.watches == []
     assert [index.touched(f"e{one}") for one in ("a-yes", "a-no", "b-yes", "b-no")] == [()] * 4
+
+
+def test_what_has_resolved_since_does_not_stand_in_for_the_event():
+    """A venue lists an event again with its resolved markets alone: the open ones are still tradable."""
+    index = BasketIndex(Gates(), BasketSettings())
+    resolved = event("e", [market("ea", open_=False)], neg_risk=True, exhaustive=False)
+    still_open = event("e", [market("ea", open_=False), market("eb"), market("ec")], exhaustive=False)
+    index.refresh([still_open, resolved])
+    assert [watch.key for watch in index.watches] == ["no:e"]
+    index.refresh([resolved])
+    assert index.watches == []
