@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ledger_make import ACCOUNT, fill, order_id, plan, record, terms, view
 
-from arbsaga.ledger import Ledger
+from arbsaga.ledger import Ledger, database
 from arbsaga.ledger.models import SCHEMA
 
 PROCESSES = 3
 TRADES = 10
+ROUNDS = 60
 
 spawn = multiprocessing.get_context("spawn")
 
@@ -56,3 +57,22 @@ def test_processes_that_do_the_same_at_once_do_it_once(url: str, tmp_path: Path)
     with sqlite3.connect(tmp_path / "ledger.sqlite") as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA,)]
     raw.close()
+
+
+def _open_first(folder: str, barrier: Barrier) -> None:
+    for number in range(ROUNDS):
+        engine = database.create(f"sqlite:///{folder}/{number}", "full", 5_000)
+        barrier.wait()
+        database._use_wal(engine, 5_000)
+        engine.dispose()
+
+
+def test_first_openers_at_once_all_get_their_turn(tmp_path: Path):
+    """SQLite answers "locked" at once, whatever its timeout, when several switch a new file to WAL together."""
+    barrier = spawn.Barrier(PROCESSES)
+    workers = [spawn.Process(target=_open_first, args=(str(tmp_path), barrier)) for _ in range(PROCESSES)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+        assert worker.exitcode == 0

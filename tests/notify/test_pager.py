@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +143,18 @@ async def test_a_torn_line_spoils_neither_the_log_nor_the_next_page(log: Path):
     assert await pager.deliver(other)
     assert [alert.page for alert in read_alerts(log)] == [PAGE, other]
     assert [alert.page for alert in read_alerts(log, "t2")] == [other]
+
+
+async def test_a_disk_that_fills_up_in_a_line_does_not_stop_the_page(log: Path, monkeypatch: pytest.MonkeyPatch):
+    """Half a line is not a logged page: it is told again, and the log is whole after it."""
+    shown: list[str] = []
+    pager, write = Pager([], log, shown.append), os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: write(file, data[:20]))
+        assert not await pager.deliver(PAGE)
+    assert await pager.deliver(PAGE)
+    assert [alert.page for alert in read_alerts(log)] == [PAGE]
+    assert len(shown) == 1
 
 
 def test_a_url_that_apprise_does_not_know_is_one_line_without_its_secret(tmp_path: Path):

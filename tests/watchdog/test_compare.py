@@ -1,5 +1,6 @@
 """The verdict on a real exchange's journal: what is equal is equal, and each kind of difference is caught."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal as D
@@ -11,7 +12,7 @@ from ledger_make import ACCOUNT
 
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.orders import OrderState, Purpose
-from arbsaga.errors import Unavailable
+from arbsaga.errors import Rejected, Unavailable
 from arbsaga.exchange.model import CASH, NewOrder
 from arbsaga.exchange.truth import Truth
 from arbsaga.exchange.units import to_decimal
@@ -123,7 +124,7 @@ def test_an_order_posted_again_is_caught(desk: Desk):
     """The exchange refuses the same bytes, and counts that they were sent twice."""
     commit(desk)
     desk.record(desk.plan())
-    with pytest.raises(Exception, match="Duplicated"):
+    with pytest.raises(Rejected, match="Duplicated"):
         desk.send(desk.terms[0], intend=False)
     found = verdict(desk)
     assert found.duplicate_orders == 1
@@ -348,6 +349,23 @@ def test_shares_that_are_no_whole_cents_differ_by_named_rounding_only(desk: Desk
     found = verdict(desk)
     assert found.differences == ()
     assert found.rounding_usd == D("0.000001")
+
+
+def test_a_refused_order_was_not_sent(desk: Desk):
+    """The venue's words are kept; nothing rests, nothing filled."""
+    with pytest.raises(Rejected, match="minimum"):
+        desk.send(desk.order(desk.plan(), 0, size=D(1)))
+    truth = desk.truth()
+    assert truth.orders == {}
+    assert "lower than the minimum" in truth.refused["0xt1/0/1"]
+
+
+def test_books_that_do_not_balance_are_caught(desk: Desk, tmp_path: Path):
+    """Somebody wrote into the ledger by hand."""
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as raw:
+        raw.execute(f"INSERT INTO postings VALUES (99, 'x', '{ACCOUNT}', '', 'profit', 'USD', 5000000, 0)")
+    raw.close()
+    assert said(verdict(desk), "do not sum to zero: 5")
 
 
 def test_a_damaged_journal_is_one_line(desk: Desk):

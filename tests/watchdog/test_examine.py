@@ -1,5 +1,6 @@
 """The doctor: a real exchange and ledger that are well, and each thing that can be wrong with them in one line."""
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -12,10 +13,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from exchange_make import exchange
+from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.errors import Unavailable
 from arbsaga.ledger import Ledger
 from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue, generate_key
+from workers import doctor
 from workers.doctor import Check, Status, Subject, examine
 from workers.unconfirmed import UNCONFIRMED
 
@@ -186,6 +189,32 @@ async def test_temporal_that_cannot_be_used_is_told(clinic: Clinic):
 
     check = by_name(await examine(replace(clinic.subject, connect=fail)))["temporal"]
     assert (check.status, check.line) == (Status.FAIL, "search attributes missing in namespace default: run x")
+
+
+async def test_temporal_that_stops_answering_is_told(clinic: Clinic):
+    """Right after it was connected to."""
+
+    async def refuse(_request: object) -> None:
+        raise RPCError("transport closed", RPCStatusCode.UNAVAILABLE, b"")
+
+    async def connect() -> SimpleNamespace:
+        return SimpleNamespace(workflow_service=SimpleNamespace(get_system_info=refuse), namespace="default")
+
+    check = by_name(await examine(replace(clinic.subject, connect=connect)))["temporal"]
+    assert (check.status, "transport closed" in check.line) == (Status.FAIL, True)
+
+
+async def test_a_venue_that_hangs_is_told(clinic: Clinic, monkeypatch: pytest.MonkeyPatch):
+    """The doctor ends in any case."""
+    monkeypatch.setattr(doctor, "VENUE_LIMIT_S", 0.01)
+
+    class Hanging(PolymarketVenue):
+        async def start(self):
+            await asyncio.Event().wait()
+
+    subject = replace(clinic.subject, open_venue=lambda: Hanging(PolymarketSettings.at(clinic.url, generate_key())))
+    check = by_name(await examine(subject))["account"]
+    assert (check.status, "did not answer" in check.line) == (Status.FAIL, True)
 
 
 async def test_a_ledger_that_cannot_be_written_is_told(clinic: Clinic):

@@ -300,6 +300,15 @@ async def test_a_restart_pages_nothing_again(watching):
         await dog.told("orphan-order/0xstranger/1")
 
 
+async def test_an_alert_log_that_cannot_be_read_stops_nothing(watching, tmp_path: Path):
+    """What was open before is forgotten, which pages once too often; the looks go on."""
+    (tmp_path / "alerts.jsonl").mkdir()
+    venue = Answers()
+    async with watching(venue):
+        await until(lambda: venue.started == 1)
+    (tmp_path / "alerts.jsonl").rmdir()
+
+
 async def test_a_page_is_tried_again_with_growing_pauses():
     """A service that is down for an hour is not asked every three seconds."""
     tries = []
