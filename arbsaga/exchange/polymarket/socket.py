@@ -6,6 +6,7 @@ no replay. A frozen socket still answers PONG: that is what makes a freeze hard 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import orjson
 from aiohttp import WSMsgType, web
@@ -43,12 +44,15 @@ class Socket:
         await self.response.prepare(self._request)
         writer = asyncio.get_running_loop().create_task(self._write())
         try:
-            async for message in self.response:
-                if message.type is WSMsgType.TEXT:
-                    await self._read(message.data, on_frame)
+            # The other side may go away at any moment; there is nobody left to tell.
+            with suppress(ConnectionResetError):
+                async for message in self.response:
+                    if message.type is WSMsgType.TEXT:
+                        await self._read(message.data, on_frame)
         finally:
             writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            with suppress(asyncio.CancelledError, ConnectionResetError):
+                await writer
         return self.response
 
     def send(self, event: bytes) -> None:
@@ -124,7 +128,8 @@ class Socket:
         self.venue.later(self._send_alone(frame))
 
     async def _send_alone(self, frame: bytes) -> None:
-        await self.response.send_frame(frame, WSMsgType.TEXT)
+        with suppress(ConnectionResetError):
+            await self.response.send_frame(frame, WSMsgType.TEXT)
 
     def _draw(self, name: str) -> Fault | None:
         """The fault, where it concerns this channel."""

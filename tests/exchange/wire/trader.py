@@ -134,10 +134,11 @@ class Trader:
         return await self.call("DELETE", "/order", {"orderID": order_id})
 
     async def listen(self, path, frame):
-        """A subscribed stream: an object with `next(predicate)`."""
+        """A stream whose first frame the exchange has dealt with."""
         stream = Stream(await self.exchange.http.ws_connect(self.exchange.url + path))
         self._sockets.append(stream)
         await stream.socket.send_json(frame)
+        await stream.settled()
         return stream
 
     async def listen_market(self, *tokens, custom=False):
@@ -173,6 +174,13 @@ class Stream:
                 message = await self.socket.receive()
                 assert message.type is aiohttp.WSMsgType.TEXT, message
                 self._take(message.data)
+
+    async def settled(self):
+        """Waits until the exchange has read all that was sent to it; keeps what it sent meanwhile."""
+        await self.socket.send_str("PING")
+        while "PONG" not in self._events:
+            self._take((await self.socket.receive(timeout=3)).data)
+        self._events.remove("PONG")
 
     def _take(self, text):
         if text == "PONG":
