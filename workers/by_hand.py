@@ -72,6 +72,7 @@ async def trade(config: Config, order: BasketOrder) -> TradeRecord:
                 raise Unavailable(f"no capital for ${most_spent(opportunity.quote)}: see desk.total and desk.per_trade")
             plan = plan_trade(
                 opportunity,
+                opportunity.quote,
                 taken,
                 account=config.account,
                 patience=config.trade_patience(),

@@ -12,11 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.config import Config
 from arbsaga.detect import Opportunity, Scanner
+from arbsaga.domain.pricing import Quote
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
 from workers import trade_event
 from workers.desk_client import DeskClient, Taken
 from workers.payouts import Payouts
-from workers.planning import most_spent, plan_trade
+from workers.planning import affordable, most_spent, plan_trade
 from workers.report import emit
 from workers.start import start_trade
 from workflows.arbitrage import ArbitrageWorkflow
@@ -91,11 +92,15 @@ class Trader:
         key = opportunity.quote.basket.key
         if self.draining or not self.budget.allows() or key in self.in_flight or self.desk.blocked(key):
             return False
-        taken = self.desk.take(most_spent(opportunity.quote), now_ms(), live_ms=self.config.patience.send_by_ms)
+        quote = self._affordable(opportunity.quote)
+        if quote is None:
+            return False
+        taken = self.desk.take(most_spent(quote), now_ms(), live_ms=self.config.patience.send_by_ms)
         if taken is None:
             return False
         plan = plan_trade(
             opportunity,
+            quote,
             taken,
             account=self.config.account,
             patience=self.config.trade_patience(),
@@ -105,6 +110,11 @@ class Trader:
         self.budget.started(plan.trade_id)
         self._spawn(self._trade(plan, taken))
         return True
+
+    def _affordable(self, quote: Quote) -> Quote | None:
+        tokens = [leg.instrument.token for leg in quote.basket.legs]
+        books = {token: book for token in tokens if (book := self.scanner.books.book(token)) is not None}
+        return affordable(quote, self.config.per_trade, books, self.scanner.settings.gates)
 
     async def resume(self) -> None:
         """Follow the trades that an earlier process left running; the worker goes on with them by itself."""

@@ -131,6 +131,7 @@ async def _work(trader: Trader, scanner: Scanner, stop: asyncio.Event) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        log.info("scanned", **scanner.stats())
 
 
 async def _obey(trader: Trader) -> None:

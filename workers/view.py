@@ -128,7 +128,7 @@ def _row(line: TradeLine) -> tuple[Text, ...]:
     event = line.event
     at = time.strftime("%H:%M:%S", time.localtime(int(event["decided_ms"]) / 1000))
     title = Text(str(event["title"]))
-    if event["reason"]:
+    if event["reason"] and line.phase is not Phase.COMMITTED:
         title.append(f"  {event['reason']}", "dim italic")
     return (
         Text(at, "dim"),

@@ -1,12 +1,23 @@
 """`arbsaga watchdog` and `arbsaga doctor`."""
 
 import asyncio
+from dataclasses import asdict
 
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from arbsaga.config import Config
 from workers import console
-from workers.commands.options import ConfigFile, DataDir, Live, open_folder, read, require_switch
+from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
+from workers.connect import connect
+from workers.console import show
+from workers.doctor import Check, Status, Subject, examine
+from workers.folder import DataFolder
 from workers.report import emit
-from workers.site import open_ledger, open_pager, temporal_settings
-from workers.venue import open_venue
+from workers.site import exchange_url, open_ledger, open_pager, temporal_settings
+from workers.unconfirmed import UNCONFIRMED
+from workers.venue import open_venue, venue_settings
 from workers.watchdog import WatchSettings, watch
 
 
@@ -33,6 +44,34 @@ def watchdog(*, live: Live = False, config_file: ConfigFile = None, data_dir: Da
     return console.run(serve)
 
 
-def doctor(config_file: ConfigFile = None, data_dir: DataDir = None) -> int:
-    """Check."""
-    return 1
+def doctor(*, config_file: ConfigFile = None, data_dir: DataDir = None, as_json: Json = False) -> int:
+    """Check keys, clock, exchange, allowances, Temporal and ledger; list what was never confirmed live."""
+    config, folder = read(config_file, data_dir)
+    folder.create()
+    checks = asyncio.run(examine(_subject(config, folder)))
+    answer = {"checks": [asdict(check) for check in checks], "unconfirmed": [asdict(one) for one in UNCONFIRMED]}
+    show(answer, _report(checks), as_json=as_json)
+    return console.FAILED if any(check.status is Status.FAIL for check in checks) else console.OK
+
+
+def _subject(config: Config, folder: DataFolder) -> Subject:
+    clob_url = exchange_url(config, folder) if config.mode == "paper" else venue_settings(config, folder).clob_url
+    return Subject(
+        open_venue=lambda: open_venue(config, folder),
+        connect=lambda: connect(temporal_settings(config, folder)),
+        open_ledger=lambda: open_ledger(config, folder),
+        clob_url=clob_url,
+        wanted=config.total,
+        page_services=len(config.notify.urls),
+    )
+
+
+def _report(checks: list[Check]) -> RenderableType:
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    for check in checks:
+        grid.add_row(Text(check.status.value, _STYLES[check.status]), Text(check.name, "bold"), Text(check.line))
+    never = Text("\nNever confirmed against the live venue:", "bold")
+    return Group(grid, never, *(Text(f"  {one.question}\n    until then: {one.we_do}", "dim") for one in UNCONFIRMED))
+
+
+_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
