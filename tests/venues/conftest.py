@@ -1,5 +1,8 @@
 """The simulated exchange that most tests of the venue run on."""
 
+import functools
+
+import httpx._transports.default
 import pytest
 
 from .rig import start_rig
@@ -32,3 +35,14 @@ async def stub():
     running = await Stub().start()
     yield running
     await running.stop()
+
+
+@pytest.fixture(autouse=True)
+def _one_tls_context(monkeypatch):
+    """The official client loads the certificates ten times at its start, which costs 0.3 s in every test."""
+    monkeypatch.setattr(httpx._transports.default, "create_ssl_context", _tls_context)
+
+
+@functools.cache
+def _tls_context(*_args, **_options):
+    return httpx.create_ssl_context()

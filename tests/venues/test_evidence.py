@@ -78,6 +78,13 @@ class TestFees:
         (fill,) = add(view(of=instrument(fee="0.05")), trade(), "trades").fills
         assert fill.fee == Decimal("0.12480")
 
+    def test_rounded_up_for_each_resting_order(self):
+        """As it is billed: per match, not per trade."""
+        makers = [maker_record(matched_amount="7.77", price="0.31"), maker_record(matched_amount="2.23", price="0.31")]
+        (fill,) = add(view(of=instrument(fee="0.05")), trade(maker_orders=makers), "trades").fills
+        assert (fill.size, fill.fee) == (10, Decimal("0.08311") + Decimal("0.02385"))
+        assert fill.fee > Decimal("0.106950")
+
     def test_market_without_fees_costs_nothing(self):
         assert add(view(), trade(fee_rate_bps="1000"), "trades").fills[0].fee == 0
 

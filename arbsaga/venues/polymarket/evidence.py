@@ -44,22 +44,27 @@ def taken(trade: TradeSeen, fee: FeeSchedule) -> tuple[Fill, ...]:
     """The taker's fills: one for each price it got, named by the trade, and by the price where there are several.
 
     None for a record without the resting orders: its one price need not be what was paid. The fee is
-    what the market's schedule sets (the record's fee_rate_bps is legacy), never above the fill's value.
+    what the market's schedule sets (the record's fee_rate_bps is legacy), rounded for each resting order.
     """
     if not trade.detailed:
         return ()
-    sizes = _by_price(trade)
+    prices = _by_price(trade)
     return tuple(
         Fill(
-            trade.trade_id if len(sizes) == 1 else f"{trade.trade_id}@{price:f}",
-            size,
+            trade.trade_id if len(prices) == 1 else f"{trade.trade_id}@{price:f}",
+            Size(sum(sizes, NO_SIZE)),
             price,
-            Usd(min(fee.taker_fee(size, price), size * price)),
+            Usd(sum((_fee(fee, size, price) for size in sizes), NO_USD)),
             trade.status,
             trade.time_ms,
         )
-        for price, size in sizes.items()
+        for price, sizes in prices.items()
     )
+
+
+def _fee(fee: FeeSchedule, size: Size, price: Price) -> Usd:
+    """Never above the fill's value: the contracts cap it."""
+    return Usd(min(fee.taker_fee(size, price), size * price))
 
 
 def made(trade: TradeSeen, part: Part) -> Fill:
@@ -72,11 +77,12 @@ def _maker_name(trade: TradeSeen, order_id: str) -> str:
     return f"{trade.trade_id}/{order_id}"
 
 
-def _by_price(trade: TradeSeen) -> dict[Price, Size]:
-    """Shares by price in the taker's token; the record's own price where the resting orders do not add up."""
-    sizes: dict[Price, Size] = {}
+def _by_price(trade: TradeSeen) -> dict[Price, list[Size]]:
+    """What each resting order gave, by price in the taker's token; the record's own price where they do not add up."""
+    sizes: dict[Price, list[Size]] = {}
     for part in trade.makers:
         # In a mint or merge the other side traded the complement, at 1 - p.
         price = part.price if part.token == trade.taker.token else Price(1 - part.price)
-        sizes[price] = Size(sizes.get(price, NO_SIZE) + part.size)
-    return sizes if sum(sizes.values(), NO_SIZE) == trade.taker.size else {trade.taker.price: trade.taker.size}
+        sizes.setdefault(price, []).append(part.size)
+    total = sum((part.size for part in trade.makers), NO_SIZE)
+    return sizes if total == trade.taker.size else {trade.taker.price: [trade.taker.size]}

@@ -116,7 +116,7 @@ class PolymarketVenue:
             theirs = int(decimal(raw["time"] if isinstance(raw, dict) else raw))
         except (VenueError, KeyError, ValueError) as error:
             raise Unavailable(f"the venue at {self.settings.clob_url} does not answer: {error}") from error
-        skew = (before + self._clock()) / 2_000 - theirs
+        skew = (before + self._clock()) / 2_000 - (theirs + 0.5)  # it tells whole seconds
         if abs(skew) > MAX_SKEW_S:
             raise UserError(f"this computer's clock is {skew:.0f} s off the venue's: set it by NTP")
 
