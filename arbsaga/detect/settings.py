@@ -35,7 +35,7 @@ class StreamSettings:
     snapshot_ms: int = 3_000
     silent_ms: int = 15_000
     restart_min_ms: int = 500
-    restart_max_ms: int = 60_000
+    restart_max_ms: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)

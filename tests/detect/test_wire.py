@@ -5,6 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 import aiohttp
+import pytest
 
 from arbsaga.detect import AdmissionSettings, Scanner, ScanSettings, StreamSettings
 from arbsaga.exchange.server import ExchangeSettings, run
@@ -99,21 +100,28 @@ async def test_planted_edges_are_found_and_nothing_else(tmp_path):
         assert counters.malformed == counters.caught == counters.strange == 0
 
 
-async def test_it_comes_back_from_a_dropped_and_from_a_frozen_stream(tmp_path):
-    """Its books are stale meanwhile; afterwards edges are found again."""
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "drop_stream:1,count=1",
+        "freeze_stream:1,seconds=4",
+        "malformed_frame:1,count=3",
+        "oversized_frame:1,count=1",
+        "torn_book:0.5,seconds=2",
+    ],
+)
+async def test_it_comes_back_from_every_fault_of_the_stream(tmp_path, fault):
+    """Books are found out or interrupted, nothing is offered on them, and afterwards an edge is found again."""
     async with site(tmp_path) as here:
-        scan = here.scan
-        for fault, noticed in (
-            ("drop_stream:1,count=1", lambda: scan.counters.gaps),
-            ("freeze_stream:1,seconds=4", lambda: scan.counters.restarts or scan.counters.gaps),
-        ):
-            scan.counters.gaps = scan.counters.restarts = 0
-            await here.admin("faults", spec=fault)
-            await until(noticed, 15)
-            await here.http.delete(f"{here.url}/admin/faults")
-            await until(lambda: not missing(scan), 15)
-            await here.plant(here.yes_events()[0])
-            await until(lambda: here.found, 5)
+        counters = here.scan.counters
+        await here.admin("faults", spec=fault)
+        await until(lambda: counters.gaps + counters.caught + counters.restarts, 15)
+        await asyncio.sleep(0.5)
+        assert here.found == []
+        await here.http.delete(f"{here.url}/admin/faults")
+        await until(lambda: not missing(here.scan), 15)
+        await here.plant(here.yes_events()[0])
+        await until(lambda: here.found, 5)
 
 
 async def test_events_open_and_resolve_and_the_subscriptions_follow(tmp_path):
