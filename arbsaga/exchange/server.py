@@ -143,8 +143,8 @@ async def _keep_alive(world: World | Playback | None) -> None:
     while True:
         try:
             await (world.run() if world is not None else asyncio.Event().wait())
-        except Unavailable:
-            log.exception("world_waits")
+        except Unavailable as error:
+            log.warning("world_waits", error=str(error))
             await asyncio.sleep(_RETRY_S)
 
 

@@ -83,13 +83,17 @@ class Wire:
 
 async def tick(venue: Venue) -> None:
     """Keeps the exchange up to date while nobody calls. Runs until cancelled."""
+    stuck = False
     while True:
         await wait(TICK_S)
         try:
             venue.engine.advance()
-        except Unavailable:
+            stuck = False
+        except Unavailable as error:
             # Nothing is lost: what is due stays due until the journal can be written again.
-            log.exception("truth_journal_failed")
+            if not stuck:
+                log.warning("truth_journal_failed", error=str(error))
+            stuck = True
 
 
 @web.middleware
@@ -125,8 +129,8 @@ async def _answer(venue: Venue, request: web.Request, handler: _Handler) -> web.
         return Refusal(rejected.status, rejected.text, code=rejected.code).response()
     except web.HTTPException as missing:
         return Refusal(missing.status, "not found" if missing.status == 404 else missing.reason).response()
-    except Unavailable:
-        log.exception("truth_journal_failed", path=request.path)
+    except Unavailable as error:
+        log.warning("truth_journal_failed", path=request.path, error=str(error))
         return Refusal(500, "Internal server error").response()
     except (UserError, ValueError) as error:
         if not request.path.startswith(_ADMIN):

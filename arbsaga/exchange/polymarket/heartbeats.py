@@ -34,8 +34,8 @@ async def watch(venue: Venue) -> None:
         for address in venue.dead_man.silent(venue.now()):
             try:
                 sweep(venue, address)
-            except Unavailable:
-                log.exception("dead_man_failed", address=address)
+            except Unavailable as error:
+                log.warning("dead_man_failed", address=address, error=str(error))
 
 
 ROUTES = [web.post("/v1/heartbeats", heartbeat)]

@@ -127,11 +127,11 @@ def markets_of(event_id, version, count, fee_rate="0", neg_risk=True):
     return event, markets
 
 
-async def started(directory: Path, settings=None, engine_settings=None, **binary):
+async def started(directory: Path, settings=None, with_world=True, **binary):
     """(exchange, runner). The caller cleans both up."""
     clock, world = Clock(), PlainWorld()
     truth = directory / "truth.jsonl"
-    quick = engine_settings or EngineSettings(mined_ms=(100, 100), confirmed_ms=(100, 100), retry_ms=(100, 100))
+    quick = EngineSettings(mined_ms=(100, 100), confirmed_ms=(100, 100), retry_ms=(100, 100))
     engine = Engine.recover(truth, clock, quick, random.Random(1))
     events = [
         markets_of("11", "v1", 1, neg_risk=False, fee_rate="0.05"),
@@ -145,7 +145,7 @@ async def started(directory: Path, settings=None, engine_settings=None, **binary
         for event, markets in events:
             engine.open_event(event, markets)
     venue = Venue(engine, truth, clock, settings or WireSettings(), directory / "keys.json")
-    runner = web.AppRunner(Wire(venue).app(world), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(Wire(venue).app(world if with_world else None), access_log=None, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
