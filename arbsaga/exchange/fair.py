@@ -14,7 +14,7 @@ from arbsaga.exchange.units import ONE
 
 GRID: Final = 1_000
 HALF_SPREAD: Final = 2_000
-"""Least distance of a quote from the fair price, so that YES asks of an exhaustive event sum to over 1."""
+"""Usual least distance of a quote from the fair price: YES asks of an exhaustive event sum to over 1."""
 HIGHEST: Final = 750_000
 DEPTH: Final = 4
 """Price levels on each side."""
@@ -68,10 +68,10 @@ class Quote:
     behind: int = 0
 
 
-def quote(fair: int, tick: int) -> Quote:
+def quote(fair: int, tick: int, half_spread: int = HALF_SPREAD) -> Quote:
     """Where the traders quote around a fair price: outwards to the next tick."""
-    bid = max((fair - HALF_SPREAD) // tick * tick, tick)
-    ask = min(-(-(fair + HALF_SPREAD) // tick) * tick, ONE - tick)
+    bid = max((fair - half_spread) // tick * tick, tick)
+    ask = min(-(-(fair + half_spread) // tick) * tick, ONE - tick)
     return Quote(bid, ask)
 
 

@@ -7,7 +7,7 @@ shown as it was recorded whatever it was.
 
 No edge can be planted inside a recorded market. Its two books mirror each other: an offer of YES and an offer of NO
 that cost under $1 together are a bid above an ask in both books, which a venue crosses at once and whoever sees it must
-take for a torn read. So one neg-risk event of the seeded world stands beside the recorded markets, quoted fairly and
+take for a torn read. So one neg-risk event of the seeded world stands beside the recorded markets, quoted widely and
 open for a day, and edges are planted there: by its id, `edge_event`.
 """
 
@@ -20,17 +20,22 @@ from typing import Final
 from arbsaga.exchange.engine import Clock, Engine
 from arbsaga.exchange.house import MAKER, HouseBook, Level, order_ids
 from arbsaga.exchange.ids import v1_ids
-from arbsaga.exchange.model import Event, Market
+from arbsaga.exchange.model import BookReset, Event, Market
 from arbsaga.exchange.recording import Message, RecordedMarket, Recording
 from arbsaga.exchange.units import ONE
 from arbsaga.exchange.world import World, WorldSettings
 
-_BESIDE: Final = WorldSettings(neg_risk_events=1, binary_events=0, lifetime_s=(86_400, 86_400), mispricing=None)
+_BESIDE: Final = WorldSettings(
+    neg_risk_events=1, binary_events=0, lifetime_s=(86_400, 86_400), mispricing=None, half_spread=40_000
+)
+"""So wide that nobody trades on it unless an edge was planted, also with a threshold somewhat under 0."""
 _TURN: Final = 20
 """Messages in one turn of the event loop: orders never wait for more than some milliseconds of playback."""
 _BACKLOG_BYTES: Final = 64 * 1024
 _NAP_S: Final = 0.02
 _SHORT_NAP_S: Final = 0.001
+_TOLD_ANEW_NAPS: Final = 50
+"""Once the recording is over its books are told anew every second: a feed that fell silent would count as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Playback:
             self._books.append(RecordedBook(self._engine, self._engine.markets[market.condition_id], self._ids))
 
     async def run(self) -> None:
-        """Play on until the end, then keep the books as they are until cancelled. Call `start` first."""
+        """Play on to the end, then keep the books as they are until cancelled. Call `start` first."""
         loop = asyncio.get_running_loop()
         while self._backlog() is None:
             await self._nap()
@@ -103,7 +108,10 @@ class Playback:
             self.play(message)
         self.finished = True
         while True:
-            await self._nap()
+            for book in self._books:
+                book.tell_anew()
+            for _ in range(_TOLD_ANEW_NAPS):
+                await self._nap()
 
     def play(self, message: Message) -> None:
         """Apply one message to its book."""
@@ -187,6 +195,7 @@ class RecordedBook:
     def __init__(self, engine: Engine, market: Market, ids: Iterator[str]) -> None:
         self.market = market
         self._shown = HouseBook(engine, market, ids)
+        self._core = engine.core
         self._book = engine.core.state.books[market.condition_id]
         self._recorded: dict[Level, int] = {}
         self._appeared = False
@@ -207,6 +216,11 @@ class RecordedBook:
         elif len({side for side, _ in self._recorded}) == 2:
             self._appeared = True
             self._shown.change(self._recorded)
+
+    def tell_anew(self) -> None:
+        """Have whole snapshots of both tokens sent."""
+        for token_id in self.market.token_ids:
+            self._core.tell(BookReset(self.market.condition_id, token_id, self._core.clock()))
 
     def _outdated(self, message: Message) -> list[Level]:
         """Levels better than the best prices of the message: they went in messages that the recorder missed."""

@@ -43,7 +43,14 @@ class EventTraders:
     """All house traders of one event."""
 
     def __init__(
-        self, engine: Engine, event: Event, seed: str, ids: Iterator[str], mispricing: Mispricing | None
+        self,
+        engine: Engine,
+        event: Event,
+        seed: str,
+        ids: Iterator[str],
+        *,
+        mispricing: Mispricing | None,
+        half_spread: int,
     ) -> None:
         self.event = event
         self._markets: Sequence[Market] = [engine.markets[market_id] for market_id in event.market_ids]
@@ -54,6 +61,7 @@ class EventTraders:
         self._fair = draw_fair(self._rng, len(self._markets), total)
         self._sizes: list[dict[Level, int]] = [{} for _ in self._markets]
         self._mispriced: list[Quote] = []
+        self._half_spread = half_spread
         self._ends_ms = 0
         self._refill_ms: dict[int, int] = {}
         self._mispricing = mispricing or Mispricing()
@@ -91,7 +99,7 @@ class EventTraders:
         `edge` is USD per $1 of payout after fees. `of_no` makes NO of some markets cheap instead of YES of all, which
         pays for sure only where the listed markets are exhaustive. Raises ValueError where that is not possible.
         """
-        quotes = [quote(fair, market.tick) for fair, market in zip(self._fair, self._markets, strict=True)]
+        quotes = [self._fair_quote(at) for at in range(len(self._markets))]
         shares = [ONE * self._rng.randint(*self._mispricing.shares) for _ in self._markets]
         if of_no:
             legs = misprice.no_legs(self._rng, self._fair)
@@ -144,7 +152,7 @@ class EventTraders:
         book, market, known = self._books[at], self._markets[at], self._sizes[at]
         if not book.open:
             return
-        quoted = self._mispriced[at] if self._mispriced else quote(self._fair[at], market.tick)
+        quoted = self._mispriced[at] if self._mispriced else self._fair_quote(at)
         levels, cheap = ladder(quoted, market.tick)
         sizes = {level: known.get(level) or self._draw_size(place) for place, level in enumerate(levels)}
         if cheap is not None:
@@ -152,6 +160,9 @@ class EventTraders:
         self._sizes[at] = sizes
         kept = {level: book.offered(level) for level in sizes if level in known and not refill}
         book.show(sizes | kept)
+
+    def _fair_quote(self, at: int) -> Quote:
+        return quote(self._fair[at], self._markets[at].tick, self._half_spread)
 
     def _draw_size(self, place: int) -> int:
         return ONE * (self._rng.randint(30, 120) if place == 0 else self._rng.randint(50, 400))

@@ -14,6 +14,7 @@ from typing import Final
 from arbsaga.errors import UnknownThing
 from arbsaga.exchange.catalogue import BINARIES, SHAPES, Shape, slug, word
 from arbsaga.exchange.engine import Clock, Engine
+from arbsaga.exchange.fair import HALF_SPREAD
 from arbsaga.exchange.house import MAKER, TAKER, order_ids
 from arbsaga.exchange.ids import v1_ids, v2_event_id, v2_ids
 from arbsaga.exchange.model import Event, Market
@@ -30,13 +31,14 @@ _LATE_MS: Final = 2_000
 @dataclass(frozen=True, slots=True)
 class WorldSettings:
     """`lifetime_s`: (least, most) seconds from an event's opening to its resolution. `mispricing` None: never by
-    itself, only when planted."""
+    itself, only when planted. `half_spread` is the least distance of quotes from fair prices (base units)."""
 
     seed: int = 0
     neg_risk_events: int = 10
     binary_events: int = 3
     lifetime_s: tuple[int, int] = (20, 60)
     mispricing: Mispricing | None = field(default_factory=Mispricing)
+    half_spread: int = HALF_SPREAD
 
 
 class World:
@@ -127,7 +129,8 @@ class World:
 
     def _traders(self, event: Event) -> EventTraders:
         seed = f"{self._settings.seed} {event.event_id}"
-        return EventTraders(self._engine, event, seed, self._ids, self._settings.mispricing)
+        mispricing, half_spread = self._settings.mispricing, self._settings.half_spread
+        return EventTraders(self._engine, event, seed, self._ids, mispricing=mispricing, half_spread=half_spread)
 
     def _draw(self, slot: int, number: int) -> tuple[Event, list[Market]]:
         shape, seed = self._shapes[slot], f"{self._settings.seed} {number}"
