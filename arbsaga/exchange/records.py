@@ -1,6 +1,16 @@
 """The lines of the truth journal: from the exchange's nouns to records, and back for recovery.
 
-Amounts are decimal strings in USD or shares, times are wall ms unless named otherwise.
+Amounts are decimal strings in USD or shares, times are wall ms unless named otherwise. By kind:
+
+    opened      the exchange started: seed, settings
+    account     a wallet was opened                         deposit, allowance   what it got, what it allows
+    event, market, tick, resolved                           as named
+    order       accepted; status LIVE or DELAYED            released             its delay ended
+    refused     not accepted; `used` if its id is taken     duplicate            a used id was posted again
+    canceled    ended before it was filled, and why         fault                something was made to go wrong
+    trade       a match with all its sides and its future   fill                 one non-house order's part of it
+    settlement  a trade's next status; `over` when its money and shares have moved or been given up
+    balance     a settled balance moved                     payout               shares of a decided market paid out
 """
 
 from collections.abc import Iterable, Iterator

@@ -10,7 +10,6 @@ from typing import Any
 from arbsaga.exchange import records
 from arbsaga.exchange.core import Core
 from arbsaga.exchange.desk import OrderDesk
-from arbsaga.exchange.model import Order
 from arbsaga.exchange.state import State
 from arbsaga.exchange.units import parse
 
@@ -26,7 +25,7 @@ def replay(state: State, lines: list[Fields]) -> None:
 
 
 def resume(core: Core, desk: OrderDesk) -> None:
-    """Let what was going on go on: orders rest in the order they came, and the agenda is drawn up."""
+    """Let what was going on go on: filled orders end, others rest in the order they came, the agenda is drawn up."""
     state = core.state
     for order in list(state.orders.values()):
         if order.status == "DELAYED":
@@ -71,16 +70,7 @@ def _refused(state: State, line: Fields) -> None:
 
 
 def _trade(state: State, line: Fields) -> None:
-    trade, steps = records.read_trade(line)
-    state.match(trade, steps)
-    for fill in trade.fills:
-        order = state.orders.get(fill.order_id)
-        if order is not None and _done(order):
-            state.close(order, "MATCHED")
-
-
-def _done(order: Order) -> bool:
-    return order.open and not order.immediate and not order.remaining
+    state.match(*records.read_trade(line))
 
 
 def _settlement(state: State, line: Fields) -> None:

@@ -203,6 +203,7 @@ def test_phantom_matched_stays_until_refreshed(tmp_path) -> None:
     place.settled()
     with pytest.raises(Rejected, match=r"sum of matched orders: 9196000, order amount"):
         place.submit(ANN, "BUY", "0.5", "1980")
+    place.engine.refresh_balance("0xNobody")
     place.engine.refresh_balance(ANN)
     assert place.submit(ANN, "BUY", "0.5", "1980").status == "live"
 

@@ -164,6 +164,16 @@ def test_an_allowance_bounds_what_is_given(place: Place) -> None:
     assert place.submit(ANN, "BUY", "0.4", "50").status == "live"
 
 
+def test_a_failed_trade_uses_no_allowance(tmp_path) -> None:
+    """Nothing was given."""
+    place = open_place(tmp_path / "j", faults=("fail_settlement",))
+    place.engine.set_allowance(ANN, CTF_EXCHANGE, 20 * ONE)
+    place.submit(HOUSE, "SELL", "0.5", "20")
+    place.submit(ANN, "BUY", "0.5", "20")
+    place.settled()
+    assert account(place, ANN).allowances == {CTF_EXCHANGE: 20 * ONE}
+
+
 def test_a_trade_with_oneself_costs_only_the_fee(place: Place) -> None:
     """Nothing forbids it; nothing is lost by it."""
     place.buy_shares(ANN, "100")

@@ -152,6 +152,15 @@ def test_an_id_is_taken_once_and_forever(place: Place) -> None:
     assert [line["order_id"] for line in place.journal("duplicate")] == ["0x1d"] * 3
 
 
+def test_an_id_of_the_house_is_taken_while_its_order_is_open(place: Place) -> None:
+    """House orders are forgotten once they end, so that a long run does not remember them all."""
+    place.submit(HOUSE, "BUY", "0.4", "10", order_id="0xh")
+    assert "Duplicated" in refused(place, HOUSE, "BUY", "0.4", "10", order_id="0xh")
+    place.engine.cancel(HOUSE, "0xh")
+    assert place.engine.order("0xh") is None
+    assert place.submit(HOUSE, "BUY", "0.4", "10", order_id="0xh").status == "live"
+
+
 def test_a_refused_order_may_come_again(place: Place) -> None:
     """The venue's clients re-post the same bytes after an approval: a refusal before matching does not use the id."""
     assert "not enough balance" in refused(place, ANN, "BUY", "0.5", "9000", order_id="0xa")
@@ -181,6 +190,15 @@ def test_gtd_dies_a_minute_before_its_expiration(place: Place) -> None:
     assert (last.kind, last.order.status) == ("CANCELLATION", "CANCELED_EXPIRED_ORDER")
     assert place.journal("canceled")[0]["why"] == "expired"
     assert place.levels() == ([], [])
+
+
+def test_a_gtd_order_that_is_gone_does_not_expire(place: Place) -> None:
+    """Canceled before: nothing more is told when its time comes."""
+    ack = place.submit(ANN, "BUY", "0.4", "10", "GTD", expiration=START // 1000 + 240)
+    place.engine.cancel(ANN, ack.order_id)
+    told = len(place.told)
+    place.wait(200_000)
+    assert len(place.told) == told
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("GTD", 179), ("GTD", None), ("GTC", 500), ("FAK", 500), ("FOK", 500)])

@@ -146,6 +146,21 @@ def test_what_was_pending_goes_on(tmp_path) -> None:
     assert place.engine.open_orders(ANN) == []
 
 
+def test_an_order_whose_delay_ended_keeps_its_place_in_the_queue(tmp_path) -> None:
+    """It came first but rested last, so it is behind whoever rested meanwhile."""
+    place = open_place(tmp_path / "truth")
+    offer = place.submit(HOUSE, "SELL", "0.5", "10").order_id
+    place.submit(ANN, "BUY", "0.5", "10", delay_ms=1_000, order_id="0xlate")
+    place.engine.cancel(HOUSE, offer)
+    place.submit(BOB, "BUY", "0.5", "10", order_id="0xmeanwhile")
+    place.wait(1_000)
+    engine = recovered(place, tmp_path / "copy", place.path.read_bytes())
+    assert snapshot(engine) == snapshot(place.engine)
+    queue = snapshot(engine)["queues"][place.markets[0].condition_id]
+    assert queue == {("BUY", 500_000): ["0xmeanwhile", "0xlate"]}
+    engine.close()
+
+
 def test_allowances_and_deposits_come_back(tmp_path) -> None:
     """Also a limited allowance that was used up in part."""
     place = open_place(tmp_path / "truth")

@@ -124,6 +124,7 @@ def test_paused_resolutions_wait(place: Place) -> None:
     """They happen once resumed."""
     event = neg_risk_event(place, 2, resolves_ms=START + 1_000)
     place.engine.resolutions_paused = True
+    assert place.engine.resolutions_paused
     place.wait(10_000)
     assert place.engine.markets[event.market_ids[0]].winner is None
     place.engine.resolutions_paused = False
