@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from arbsaga.exchange.model import BookChanged, Market
+from arbsaga.exchange.model import BookChanged, BookReset, Market
 from arbsaga.exchange.playback import Playback, PlaybackSettings, nobody_counts
 from arbsaga.exchange.recording import Recording
 from arbsaga.exchange.recordings import SYNTHETIC
@@ -193,10 +193,14 @@ def asks_of(stage: Stage, event_id: str) -> Decimal:
 
 
 def test_an_edge_is_planted_in_the_event_beside_the_recorded_markets(stage: Stage, quiet_market: Path) -> None:
-    """It is listed from the start and fairly quoted; planted, its YES cost 1 - edge after fees and can be bought."""
+    """It is listed from the start, quoted so widely that no basket of it is worth a loss of 3 %; planted, its YES cost
+    1 - edge after fees and can be bought."""
     playback = opened(stage, quiet_market)
     event = stage.engine.events[playback.edge_event]
-    assert asks_of(stage, event.event_id) > 1
+    assert asks_of(stage, event.event_id) > Decimal("1.1")
+    for market_id in event.market_ids:
+        bid, ask = stage.best(stage.engine.markets[market_id])
+        assert ONE + ask - bid > ONE * 105 // 100
     playback.plant(event.event_id, Decimal("0.03"))
     assert Decimal("0.959") <= asks_of(stage, event.event_id) <= Decimal("0.97")
     for market_id in event.market_ids:
@@ -248,6 +252,19 @@ def test_a_restarted_exchange_plays_into_the_same_markets(tmp_path: Path, quiet_
     play_all(opened(after, quiet_market), quiet_market)
     assert after.engine.markets.keys() == before.engine.markets.keys()
     assert after.engine.book(YES).bids[-1] == (400_000, 100 * ONE)
+
+
+async def test_after_the_end_the_books_are_told_anew(stage: Stage, quiet_market: Path) -> None:
+    """Whoever waits for a fresh book gets snapshots of both tokens although nothing changes any more."""
+    playback = opened(stage, quiet_market)
+    async with running(playback):
+        await until(lambda: playback.finished)
+        for _ in range(2):
+            stage.told.clear()
+            tokens = {YES, NO}
+            await until(
+                lambda tokens=tokens: tokens <= {one.token_id for one in stage.told if isinstance(one, BookReset)}
+            )
 
 
 async def test_real_time_keeps_the_recorded_gaps(stage: Stage, tmp_path: Path) -> None:
