@@ -173,6 +173,20 @@ class TestOrdersAndFills:
         stub.answers["GET", "/data/orders"] = page
         assert [order.order_id for order in await account.open_orders()] == [ORDER_ID, "0xb"]
 
+    async def test_endless_pages_end(self, stub, account, monkeypatch):
+        monkeypatch.setattr("arbsaga.venues.polymarket.rest.MAX_PAGES", 3)
+        cursors = iter(range(100))
+        stub.answers["GET", "/data/orders"] = lambda _: {"data": [7], "next_cursor": str(next(cursors))}
+        with pytest.raises(VenueError, match="more than 3 pages"):
+            await account.open_orders()
+
+    async def test_redirect_is_not_followed(self, stub, account):
+        """The headers hold the API key: they go to no other host."""
+        stub.answers["GET", "/data/orders"] = lambda _: web.Response(status=302, headers={"Location": "/elsewhere"})
+        with pytest.raises(VenueError, match="302"):
+            await account.open_orders()
+        assert stub.count("GET", "/elsewhere") == 0
+
     async def test_page_without_data_is_a_venue_error(self, stub, account):
         stub.answers["GET", "/data/orders"] = {"next_cursor": "LTE="}
         with pytest.raises(VenueError, match="without data"):
@@ -256,4 +270,12 @@ async def test_balance_refusal_has_the_venue_look_again(rig, monkeypatch):
         await until(lambda: refreshed == [""])
     assert view.reason.startswith("not enough balance")
     told = next(line for line in logs if line["event"] == "not enough balance or allowance")
+
+    async def fail(_token):
+        raise VenueError("down")
+
+    monkeypatch.setattr(venue._account, "refresh", fail)
+    with capture_logs() as logs:
+        await venue.post([terms(yes, price="0.40", size="50")])
+        await until(lambda: [line for line in logs if line["event"] == "the balance cannot be refreshed"])
     assert told["balance"] == "5.000000"

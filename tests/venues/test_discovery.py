@@ -83,6 +83,7 @@ class TestMarket:
             ({"clobTokenIds": json.dumps([V2_YES, V2_NO])}, "not laid out"),
             ({"clobTokenIds": '["", ""]'}, "no two token ids"),
             ({"clobTokenIds": "[]"}, "no two token ids"),
+            ({"clobTokenIds": "7"}, "no array"),
             ({"clobTokenIds": json.dumps([YES, NO, "7"])}, "no two token ids"),
             ({"enableOrderBook": False}, "no order book"),
             ({"orderPriceMinTickSize": 0.02}, "unknown tick size"),
@@ -243,6 +244,12 @@ class TestListing:
     async def test_unknown_market_is_one_line(self, rig, market):
         with pytest.raises(UnknownThing, match="give its condition id"):
             await rig.venue().listing(market)
+
+    @pytest.mark.parametrize("status", [400, 404, 422])
+    async def test_refused_id_is_an_unknown_market(self, stub, discovery, status):
+        stub.answers["GET", "/markets/keyset"] = (status, "invalid condition id")
+        with pytest.raises(UnknownThing, match="nonsense"):
+            await discovery.listing("nonsense")
 
     async def test_asked_in_both_widths(self, stub, discovery):
         asked = []

@@ -376,6 +376,36 @@ class TestRestart:
         await until(over)
 
 
+@pytest.mark.parametrize("price", ["0.30", "0.10"], ids=["matched", "resting"])
+async def test_stream_that_does_not_tell_of_an_accepted_order_is_replaced(rig, legs, price):
+    """Trap 7.13: frozen, with PONG alive."""
+    venue, instruments = legs
+    stream = venue._session.stream
+    stream._expect_ns = 100_000_000
+    rig.fault("freeze_stream,channel=user,seconds=60,count=1")
+    await venue.post([terms(instruments[0], price=price)])
+    await until(lambda: stream.interruptions == 1)
+    rig.calm()
+    await until(venue.streaming)
+
+
+async def test_cancels_are_by_id_only(rig, legs, monkeypatch):
+    """Trap 7.23: a cancel-all can leave a debt that blocks later cancels; nothing here needs one."""
+    venue, instruments = legs
+    asked = []
+    wrapped = venue._session._client._ctx.secure_clob.delete_json
+
+    async def note(path, **options):
+        asked.append(path)
+        return await wrapped(path, **options)
+
+    monkeypatch.setattr(venue._session._client._ctx.secure_clob, "delete_json", note)
+    views = await venue.post([terms(one, price="0.10") for one in instruments])
+    await asyncio.gather(*map(venue.cancel, views))
+    assert asked == ["/order"] * 3
+    assert await venue.open_orders() == ()
+
+
 async def test_news_wakes_within_the_frame(rig, legs):
     """The user stream, not a poll, brings the settlement."""
     venue, instruments = legs

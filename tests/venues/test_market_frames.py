@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from arbsaga.domain.instruments import Side
+from arbsaga.venues.polymarket import market_frames
 from arbsaga.venues.polymarket.market_frames import Feed, OddFrameError
 
 from .sink import Recorder
@@ -184,6 +185,19 @@ class TestOdd:
             apply(feed, [book(bids=None), book(NO)])
         assert NO in sink.books
         assert sink.commits == [(77, (NO,))]
+
+
+def test_price_texts_are_remembered_within_bounds(feed, sink, monkeypatch):
+    monkeypatch.setattr("arbsaga.venues.polymarket.market_frames._MAX_PRICES", 2)
+    levels = [{"price": f"0.{place:03}", "size": "1"} for place in range(1, 50)]
+    apply(feed, book(bids=levels, asks=[]))
+    assert len(sink.books[YES][0]) == 49
+    assert len(market_frames._PRICES) <= 2
+
+
+def test_best_of_another_sockets_token_is_left_to_it(feed, sink):
+    apply(feed, {"event_type": "best_bid_ask", "asset_id": ELSE, "best_bid": "0.4", "best_ask": "0.6"})
+    assert (sink.bests, sink.commits) == ([], [])
 
 
 def test_interruption_forgets_what_was_told(feed):

@@ -57,6 +57,11 @@ async def test_asks_for_books_and_custom_events(stub):
         assert stub.frames == [{"type": "market", "assets_ids": [YES], "custom_feature_enabled": True}]
 
 
+async def test_no_tokens_is_no_end(stub):
+    async with streaming(stub, []):
+        await asyncio.sleep(0.05)
+
+
 async def test_tokens_are_split_over_sockets(stub, dump):
     """Trap 8.4: one initial dump over 1 MiB kills the official client's socket, again and again."""
     tokens = [str(number) for number in range(25)]
@@ -152,6 +157,18 @@ class TestSilence:
                 await stub.send(book())
                 await asyncio.sleep(0.03)
             assert asked == []
+
+    async def test_market_that_is_over_is_not_silence(self, stub, dump):
+        """Trap 7.17: market_resolved may never come; a book without any price is not compared."""
+        asked = []
+
+        async def none(tokens):
+            asked.append(tokens)
+            return {}
+
+        async with streaming(stub, [YES], none, quiet_ms=50) as sink:
+            await until(lambda: len(asked) >= 3)
+            assert sink.gaps == []
 
     async def test_failed_comparison_proves_nothing(self, stub, dump):
         failed = []

@@ -12,6 +12,7 @@ from arbsaga.errors import VenueError
 from arbsaga.venues.polymarket.signing import Signer
 
 from .make import instrument, terms
+from .rig import until
 from .stub import HANG_UP, poster_at
 
 
@@ -257,6 +258,22 @@ class TestWarm:
         warm = set(stub.connections)
         await asyncio.gather(*(poster.post(orders(of=instrument(neg_risk=True))) for _ in range(3)))
         assert stub.connections == warm
+        await client.close()
+
+    async def test_kept_warm_through_failures(self, stub, monkeypatch):
+        """A venue that does not answer for a while must not end the warming for good."""
+        monkeypatch.setattr("arbsaga.venues.polymarket.posting.WARM_EVERY_S", 0.05)
+        poster, client = await poster_at(stub, connections=1)
+        path = ("GET", "/auth/ban-status/closed-only")
+        healthy = stub.answers[path]
+        stub.answers[path] = lambda _: asyncio.sleep(0.2, {})
+        keeping = asyncio.create_task(poster.keep_warm())
+        await asyncio.sleep(0.3)
+        stub.answers[path] = healthy
+        seen = stub.count(*path)
+        await until(lambda: stub.count(*path) >= seen + 2)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
         await client.close()
 
     async def test_failure_is_told_and_not_raised(self, stub, posting):

@@ -153,6 +153,13 @@ class TestDenied:
         assert (await look(venue, again)).denied_ms == moment.ms
         assert stub.count(*CANCEL) == 2
 
+    async def test_only_so_many_are_remembered(self, stub, venue, moment, monkeypatch):
+        monkeypatch.setattr(proving, "MAX_TRIED", 1)
+        for _ in range(2):
+            await look(venue, view())
+            moment.ms += 2_000
+        assert len(venue._session.prover._tried_ms) == 1
+
     async def test_order_that_was_there_after_all(self, stub, venue):
         """The cancel got it: it existed, and is looked up again before it is called over."""
         stub.answers[CANCEL] = {"canceled": [ORDER_ID], "not_canceled": {}}

@@ -29,7 +29,7 @@ from .make import ORDER_ID, maker_record, order_record, trade_record
         ({"status": "CANCELED_NOT_ENOUGH_BALANCE"}, OrderState.DONE, "canceled_not_enough_balance"),
         ({"status": "CANCELED_EXPIRED_ORDER"}, OrderState.DONE, "canceled_expired_order"),
         ({"status": "INVALID"}, OrderState.DONE, "invalid"),
-        ({"status": "a new status"}, None, ""),
+        ({"status": "a new status"}, OrderState.LIVE, ""),
         ({"status": None, "type": "PLACEMENT"}, OrderState.LIVE, ""),
         ({"status": None, "type": "UPDATE", "size_matched": "4"}, OrderState.LIVE, ""),
         ({"status": "DELAYED", "type": "PLACEMENT"}, OrderState.PENDING, ""),

@@ -166,7 +166,19 @@ class TestSilence:
         assert stream.interruptions == 0
 
 
-async def test_nothing_grows_for_ever(stub, stream):
+async def test_nothing_grows_for_ever(stub, stream, monkeypatch):
     for _ in range(MAX_RECORDS + 10):
         stream.frame(orjson.dumps(order()), 0)
     assert len(stream.read(ORDER_ID)) == MAX_RECORDS
+    monkeypatch.setattr("arbsaga.venues.polymarket.user_stream.MAX_ORDERS", 3)
+    for number in range(5):
+        stream.frame(orjson.dumps(order(id=f"0x{number}")), 0)
+    assert [stream.knows(f"0x{number}") for number in range(5)] == [False, False, True, True, True]
+    assert not stream.knows(ORDER_ID)
+
+
+async def test_stream_that_has_ended_is_not_alive(stub, stream):
+    """Whatever ended it: nobody may wait for news that cannot come."""
+    stream._task.cancel()
+    await asyncio.gather(stream._task, return_exceptions=True)
+    assert not stream.alive

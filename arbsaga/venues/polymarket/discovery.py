@@ -5,6 +5,7 @@ market that cannot be understood must cost us that market only. Source: docs.pol
 keyset pagination and Protocol V2 migration.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,11 @@ class Discovery:
         Raises VenueError.
         """
         raw = await self._pages("/events/keyset", "events", MAX_EVENTS, (("closed", "false"), *_VERSIONS))
-        listings = [listing for event in raw if (listing := await self._event(event)) is not None]
+        listings = []
+        for event in raw:
+            if (listing := await self._event(event)) is not None:
+                listings.append(listing)
+            await asyncio.sleep(0)  # thousands of events: books and orders must not wait for them
         listed = {market.yes.market for listing in listings for market in listing.markets}
         gone = {market: listing for market, listing in self._open.items() if market not in listed}
         for listing in listings:

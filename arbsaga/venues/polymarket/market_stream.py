@@ -44,13 +44,19 @@ async def stream_books(
     wanted = tuple(dict.fromkeys(tokens))
     groups = [wanted[first : first + group] for first in range(0, len(wanted), group)]
     channels = [BookChannel(part, sink, best_prices, quiet_ms) for part in groups]
-    tasks = [asyncio.create_task(keep_open(url, channel, keepalive, MAX_BYTES)) for channel in channels]
+    works = [keep_open(url, channel, keepalive, MAX_BYTES) for channel in channels]
+    tasks = [asyncio.create_task(work) for work in (*works, _idle())]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _idle() -> None:
+    """Without tokens too, the stream lasts until it is cancelled."""
+    await asyncio.Event().wait()
 
 
 class BookChannel:
@@ -111,7 +117,8 @@ class BookChannel:
             except VenueError as error:
                 log.warning("books cannot be compared", error=str(error))
                 return []
-            differing += [token for token in part if found.get(token, (None, None)) != self._told(token)]
+            # One without any price cannot be compared: its market may be over unannounced (rs-clob-client #226).
+            differing += [token for token in part if token in found and found[token] != self._told(token)]
         return [token for token in differing if heard[token] == self._heard_ns(token)]
 
     def _told(self, token: str) -> Best:

@@ -116,13 +116,15 @@ class Poster:
 
     async def warm(self) -> bool:
         """Make `connections` requests at once, so that each has a connection; False when any of them failed."""
-        reads = [self._client.get_closed_only_mode() for _ in range(self._connections)]
-        async with asyncio.timeout(WARM_EVERY_S):
-            answers = await asyncio.gather(*reads, return_exceptions=True)
+        answers = await asyncio.gather(*(self._touch() for _ in range(self._connections)), return_exceptions=True)
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         if failures:
             log.warning("venue connections are not warm", failed=len(failures), error=str(failures[0]))
         return not failures
+
+    async def _touch(self) -> None:
+        async with asyncio.timeout(WARM_EVERY_S):
+            await self._client.get_closed_only_mode()
 
 
 def _answered(views: Sequence[OrderView], answers: Sequence[OrderResponse | None]) -> list[OrderView]:

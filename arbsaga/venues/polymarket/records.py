@@ -17,12 +17,6 @@ from arbsaga.errors import BadMessage
 _MS_FROM = 10**11
 """Epoch numbers below this are seconds: documents say ms, examples show both."""
 
-_STATES = {
-    "LIVE": OrderState.LIVE,
-    "UNMATCHED": OrderState.LIVE,  # its delay ended without a match: it rests on the book
-    "DELAYED": OrderState.PENDING,
-    "INVALID": OrderState.DONE,
-}
 _FILL_STATUS = {status.value: status for status in FillStatus}
 DUST = Size(Decimal("0.01"))
 """The venue calls an order matched when less than this is left of it."""
@@ -30,7 +24,7 @@ DUST = Size(Decimal("0.01"))
 
 @dataclass(frozen=True, slots=True)
 class OrderSeen:
-    """One record of an order. `state` is None where the status says nothing we know. Sizes in shares."""
+    """One record of an order, which proves that it exists. Sizes in shares."""
 
     order_id: str
     token: str
@@ -38,7 +32,7 @@ class OrderSeen:
     price: Price
     size: Size
     matched: Size
-    state: OrderState | None
+    state: OrderState
     reason: str
     created_ms: int
 
@@ -97,8 +91,12 @@ def read_order(raw: Mapping[str, Any]) -> OrderSeen:
         raise BadMessage(f"an order that cannot be read: {error!r}") from error
 
 
-def _state(raw: Mapping[str, Any], size: Decimal, matched: Decimal) -> tuple[OrderState | None, str]:
-    """(state, the venue's reason for an end). The status says more than the kind of event, where both are there."""
+def _state(raw: Mapping[str, Any], size: Decimal, matched: Decimal) -> tuple[OrderState, str]:
+    """(state, the venue's reason for an end).
+
+    What does not say that it is over can fill: LIVE, UNMATCHED (its delay ended without a match, it
+    rests), a status nobody knows.
+    """
     status = str(raw.get("status") or "").upper().removeprefix("ORDER_STATUS_")
     if status.startswith("CANCELED") or raw.get("type") == "CANCELLATION":
         return OrderState.DONE, status.lower() if status.startswith("CANCELED") else "canceled"
@@ -108,8 +106,7 @@ def _state(raw: Mapping[str, Any], size: Decimal, matched: Decimal) -> tuple[Ord
         return OrderState.DONE, ""
     if status == "INVALID":
         return OrderState.DONE, "invalid"
-    kind = OrderState.LIVE if raw.get("type") in ("PLACEMENT", "UPDATE") else None
-    return _STATES.get(status, kind), ""
+    return (OrderState.PENDING if status == "DELAYED" else OrderState.LIVE), ""
 
 
 def _immediate(raw: Mapping[str, Any]) -> bool:

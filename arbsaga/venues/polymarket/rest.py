@@ -69,8 +69,9 @@ class Rest:
 
     async def close(self) -> None:
         """Close the session's connections."""
-        if self._session is not None:
-            await self._session.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def get(self, base: str, path: str, query: Query = ()) -> Any:  # noqa: ANN401  JSON
         """A public GET."""
@@ -115,7 +116,9 @@ class Rest:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         sent = {**(headers or {}), **({"Content-Type": "application/json"} if body else {})}
         try:
-            async with self._session.request(method, base + path, params=query, data=body, headers=sent) as answer:
+            async with self._session.request(
+                method, base + path, params=query, data=body, headers=sent, allow_redirects=False
+            ) as answer:
                 return _read(path, answer.status, await answer.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise VenueError(f"{path}: no answer ({type(error).__name__} {error})".rstrip()) from error

@@ -72,7 +72,7 @@ async def keep_open(url: str, channel: Channel, keepalive: Keepalive, max_bytes:
             ) as socket:
                 opened = time.monotonic()
                 await _serve(socket, channel, keepalive)
-        except (OSError, TimeoutError, WebSocketException, _GivenUp) as error:
+        except (OSError, EOFError, WebSocketException, _GivenUp) as error:
             reason = f"{type(error).__name__.lstrip('_')}: {error}"
         log.info("stream interrupted", url=url, reason=reason)
         channel.closed(reason)

@@ -64,7 +64,7 @@ class UserStream:
     @property
     def alive(self) -> bool:
         """Whether the connection has answered since it was opened, and is not under suspicion."""
-        return self._proved.is_set()
+        return self._proved.is_set() and self._task is not None and not self._task.done()
 
     async def proved(self, timeout_s: float) -> bool:
         """Wait until the stream is alive; False at the timeout."""

@@ -280,7 +280,8 @@ class _Session:
     async def post(self, orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
         views = await self._poster.post(orders)
         for view in views:
-            if view.state in (OrderState.LIVE, OrderState.PENDING) and not self.stream.knows(view.order_id):
+            accepted = view.state in (OrderState.LIVE, OrderState.PENDING) or view.matched > 0
+            if accepted and not self.stream.knows(view.order_id):
                 self.stream.expect(view.order_id)
             if figures := balance_figures(view.reason):
                 log.warning("not enough balance or allowance", order_id=view.order_id, **_names(figures))
