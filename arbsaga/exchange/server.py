@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from arbsaga.errors import Unavailable
+from arbsaga.errors import ConfigError, Unavailable
 from arbsaga.exchange.engine import Engine, EngineSettings
 from arbsaga.exchange.faults import FaultPlan
 from arbsaga.exchange.playback import Playback, PlaybackSettings
@@ -119,7 +119,11 @@ def _listening(settings: ExchangeSettings) -> socket.socket:
 
 
 def _recovered(settings: ExchangeSettings) -> Engine:
-    """The engine as the journal tells, with the faults and first deposits of the settings. Raises Unavailable."""
+    """The engine as the journal tells, with the faults and first deposits of the settings.
+
+    Raises Unavailable, or ConfigError for a fault or deposit that is none.
+    """
+    deposits = [_deposit(address, usd) for address, usd in settings.deposits.items()]
     faults = FaultPlan(settings.seed, settings.faults)
     if settings.latency_ms:
         faults.add(f"latency,ms={settings.latency_ms}")
@@ -132,10 +136,21 @@ def _recovered(settings: ExchangeSettings) -> Engine:
     rng = random.Random(f"engine {settings.seed}")
     chosen = replace(settings.engine, seed=settings.seed)
     engine = Engine.recover(settings.data_dir / TRUTH, wall_ms, chosen, rng, faults)
-    for address, usd in settings.deposits.items():
-        if engine.account(checksum(address)) is None:
-            engine.deposit(checksum(address), parse(str(usd)))
+    for address, amount in deposits:
+        if engine.account(address) is None:
+            engine.deposit(address, amount)
     return engine
+
+
+def _deposit(address: str, usd: Decimal) -> tuple[str, int]:
+    """(checksummed wallet, base units). Raises ConfigError."""
+    try:
+        wallet, amount = checksum(address), parse(f"{usd:f}")
+    except ValueError:
+        amount = 0
+    if amount <= 0:
+        raise ConfigError(f"deposit {address}={usd}: write the wallet's address (0x and 40 hex digits) and USD above 0")
+    return wallet, amount
 
 
 async def _keep_alive(world: World | Playback | None) -> None:

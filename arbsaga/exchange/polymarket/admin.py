@@ -77,6 +77,7 @@ class Admin:
                 "accepted": engine.accepted,
                 "duplicates": engine.duplicates,
                 "messages": self._venue.messages,
+                "sockets": self._venue.sockets,
                 "paused": engine.resolutions_paused,
             }
         )

@@ -14,9 +14,8 @@ from aiohttp import web
 
 from arbsaga.exchange.ids import v2_event_id
 from arbsaga.exchange.model import Event, Market
-from arbsaga.exchange.polymarket.books import ask, bid, spread
 from arbsaga.exchange.polymarket.ids import condition_key, gamma_id, short_condition
-from arbsaga.exchange.polymarket.markets import NO_MARKET, iso, number, outcome_price, record
+from arbsaga.exchange.polymarket.markets import NO_MARKET, best_prices, iso, number, outcome_price, record
 from arbsaga.exchange.polymarket.replies import Refusal, reply
 from arbsaga.exchange.polymarket.shapes import Json
 from arbsaga.exchange.polymarket.venue import VENUE, Venue
@@ -150,7 +149,8 @@ def _is_closed(venue: Venue, event: Event) -> bool:
 
 def _market(venue: Venue, market: Market) -> Json:
     event = venue.engine.events[market.event_id]
-    view = venue.engine.book(market.token_ids[0])
+    bid, ask = best_prices(venue, market)
+    last = venue.engine.core.state.books[market.condition_id].last_price
     fees = market.fee_rate > 0
     shape: Json = {
         "id": gamma_id(market.condition_id),
@@ -158,7 +158,7 @@ def _market(venue: Venue, market: Market) -> Json:
         "question": market.question,
         "conditionId": short_condition(market),
         "slug": market.slug,
-        "outcomes": json.dumps(["Yes", "No"]),
+        "outcomes": '["Yes", "No"]',
         "outcomePrices": json.dumps([str(outcome_price(venue, market, index)) for index in (0, 1)]),
         "active": market.active,
         "closed": market.closed,
@@ -174,10 +174,10 @@ def _market(venue: Venue, market: Market) -> Json:
         "startDate": iso(market.opened_ms),
         "endDate": iso(market.resolves_ms) if market.resolves_ms is not None else None,
         "clearBookOnStart": False,
-        "bestBid": float(bid(view) or 0),
-        "bestAsk": float(ask(view) or 1),
-        "spread": float(spread(view) or 1),
-        "lastTradePrice": number(view.last_trade_price or 0),
+        "bestBid": number(bid),
+        "bestAsk": number(ask),
+        "spread": number(ask - bid),
+        "lastTradePrice": number(last or 0),
         "groupItemTitle": market.question,
         "events": [{"id": event.event_id, "slug": event.slug, "title": event.title}],
     }

@@ -63,10 +63,12 @@ class MarketChannel:
         """GET /ws/market"""
         subscriber = Subscriber(Socket(request, "market"))
         self._everyone.add(subscriber)
+        self._venue.sockets += 1
         try:
             return await subscriber.socket.run(lambda frame: self._on_frame(subscriber, frame))
         finally:
             self._everyone.discard(subscriber)
+            self._venue.sockets -= 1
             self._unsubscribe(subscriber, list(subscriber.tokens))
 
     def backlog(self) -> int | None:
@@ -127,6 +129,8 @@ class MarketChannel:
                 self._post((), _new_market(self._venue, market.condition_id), custom=True)
             case MarketResolved():
                 self._post(self._tokens(happening.condition_id), self._resolved(happening), custom=True)
+                for token in self._tokens(happening.condition_id):
+                    self._best.pop(token, None)
 
     def _tokens(self, condition_id: str) -> tuple[str, ...]:
         return self._venue.engine.markets[condition_id].token_ids

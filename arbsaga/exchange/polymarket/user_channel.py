@@ -48,10 +48,12 @@ class UserChannel:
         """GET /ws/user"""
         subscriber = Subscriber(Socket(request, "user"))
         self._everyone.add(subscriber)
+        self._venue.sockets += 1
         try:
             return await subscriber.socket.run(lambda frame: self._on_frame(subscriber, frame))
         finally:
             self._everyone.discard(subscriber)
+            self._venue.sockets -= 1
             for wallet in subscriber.wallets:
                 self._subscribers[wallet].discard(subscriber)
 

@@ -90,6 +90,8 @@ class Venue:
         """Balances as last answered, by (address, signature type, asset): what `stale_balance` goes on answering."""
         self.messages = 0
         """WebSocket events sent on both channels."""
+        self.sockets = 0
+        """WebSockets open on both channels."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:

@@ -277,3 +277,18 @@ async def test_events_before_a_login_go_nowhere(exchange):
     await trader.post(exchange.v1, "BUY", "0.4", "10")
     await stream.socket.send_str("PING")
     assert await stream.next() == "PONG"
+
+
+async def test_closed_sockets_are_forgotten(exchange):
+    """Nobody is sent to, or waited for, once they are gone."""
+    trader = exchange.trader()
+    streams = [await trader.listen_market(exchange.v1.token_ids[0]), await trader.listen_user()]
+    for stream in streams:
+        await stream.socket.close()
+    async with asyncio.timeout(3):
+        while exchange.venue.sockets:
+            await asyncio.sleep(0.01)
+    before = (await exchange.admin("GET", "state"))["messages"]
+    await trader.post(exchange.v1, "BUY", "0.4", "10")
+    await exchange.call("GET", "/ok")
+    assert (await exchange.admin("GET", "state"))["messages"] == before

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 from polymarket import AsyncSecureClient
 from polymarket._internal.environment import PRODUCTION_CONFIG, create_environment
+from polymarket.errors import RequestRejectedError
 from polymarket.streams import MarketSpec, UserSpec
 from py_clob_client_v2.client import ClobClient
 from py_clob_client_v2.clob_types import (
@@ -92,6 +93,44 @@ async def test_polymarket_client(exchange, client, version):
     assert confirmed.payload.taker_order_id == taken.order_id
     [position] = [position async for position in client.list_positions().iter_items()]
     assert (position.asset_id, str(position.current_size)) == (yes, "10.0")
+
+
+async def test_reads_of_polymarket_client(exchange, client):
+    """What else a trading program asks the official client for is parsed without a complaint."""
+    await exchange.offer(exchange.three[0], "SELL", "0.52", "100")
+    await exchange.offer(exchange.three[0], "BUY", "0.5", "100")
+    yes = exchange.three[0].token_ids[0]
+    assert str((await client.get_order_book(asset_id=yes)).asks[-1].price) == "0.52"
+    assert len(await client.get_order_books(asset_ids=[yes, exchange.v2.token_ids[0]])) == 2
+    assert str(await client.get_midpoint(asset_id=yes)) == "0.51"
+    assert str(await client.get_spread(asset_id=yes)) == "0.02"
+    assert str(await client.get_price(asset_id=yes, side="BUY")) == "0.52"
+    assert await client.get_last_trade_price(asset_id=yes) is None
+    [event] = [event async for event in client.list_events(slug="event-13").iter_items()]
+    assert (event.trading.neg_risk, len(event.markets)) == (True, 3)
+    assert (await client.get_market(slug=exchange.four[0].slug)).resolution.onchain_event_id is not None
+    assert (await client.get_trading_approvals_state()).is_fully_approved
+    assert (await client.get_balance_allowance(asset_type="COLLATERAL")).balance == 1_000_000_000
+    assert await client.get_closed_only_mode() is False
+    first = await client.send_order_heartbeat()
+    assert (await client.send_order_heartbeat(heartbeat_id=first.heartbeat_id)).heartbeat_id
+    exchange.engine.resolve(exchange.four[1].condition_id, 0)
+    [resolution] = await client.get_resolutions(condition_ids=[exchange.four[1].condition_id])
+    assert [str(payout) for payout in resolution.payouts] == ["1", "0"]
+
+
+async def test_batches_and_a_refusal_of_polymarket_client(exchange, client):
+    """post_orders tells each entry's fate; a refused single order raises with the venue's text."""
+    yes = exchange.v1.token_ids[0]
+    good = await client.create_limit_order(asset_id=yes, price="0.40", size="10", side="BUY")
+    poor = await client.create_limit_order(asset_id=yes, price="0.40", size="9000", side="BUY")
+    first, second = await client.post_orders([good, poor])
+    assert first.ok
+    assert (second.ok, second.code) == (False, "not_enough_balance")
+    with pytest.raises(RequestRejectedError, match="Duplicated"):
+        await client.post_order(good)
+    [order] = (await client.cancel_all()).canceled
+    assert order == first.order_id
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -111,6 +111,14 @@ async def test_a_fault_that_is_none(tmp_path):
         await run(ExchangeSettings(data_dir=tmp_path, faults=("earthquake",)))
 
 
+@pytest.mark.parametrize("deposit", [{"0x00": Decimal(5)}, {OWNER: Decimal(0)}, {OWNER: Decimal("0.0000001")}])
+async def test_a_deposit_that_is_none(tmp_path, deposit):
+    """Said in one line, before anything is written."""
+    with pytest.raises(ConfigError, match="write the wallet's address"):
+        await run(ExchangeSettings(data_dir=tmp_path / "new", deposits=deposit))
+    assert not (tmp_path / "new").exists()
+
+
 async def test_a_recording_that_is_not_there(tmp_path):
     """Said before anything is served."""
     with pytest.raises(UnknownThing, match="no recording at"):
