@@ -59,6 +59,7 @@ class Journal:
     def _open(self, path: Path, clock: Callable[[], int]) -> None:
         self.path, self._clock = path, clock
         self.last = self._size = 0
+        self._torn = False
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -80,16 +81,30 @@ class Journal:
         ]
         batch = b"".join(lines)
         try:
-            written = 0
-            while written < len(batch):
-                written += os.write(self._fd, batch[written:])
+            self._append(batch)
         except OSError as error:
-            os.ftruncate(self._fd, self._size)
             raise Unavailable(
                 f"the truth journal {self.path} cannot be written ({error.strerror}): no order is taken until it can"
             ) from error
         self.last = last
         self._size += len(batch)
+
+    def _append(self, batch: bytes) -> None:
+        if self._torn:
+            self._mend()
+        try:
+            written = 0
+            while written < len(batch):
+                written += os.write(self._fd, batch[written:])
+        except OSError:
+            self._torn = True
+            self._mend()
+            raise
+
+    def _mend(self) -> None:
+        """Take back the part of a batch that was written; where that fails too it is tried before the next write."""
+        os.ftruncate(self._fd, self._size)
+        self._torn = False
 
     def close(self) -> None:
         """Let go of the file."""

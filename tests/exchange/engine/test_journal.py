@@ -96,6 +96,24 @@ def test_a_full_disk_refuses_the_order_and_changes_nothing(place: Place, room: i
     assert place.submit(ANN, "BUY", "0.5", "10", order_id="0xagain").status == "matched"
 
 
+def test_what_could_not_be_taken_back_is_taken_back_before_the_next_write(place: Place, monkeypatch) -> None:
+    """A half-written batch never comes to stand in the middle of the journal."""
+    content, truncate = place.path.read_bytes(), os.ftruncate
+
+    def refuse(fd: int, size: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with full_disk(place.path, 40):
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="Input/output error"):
+                place.submit(ANN, "BUY", "0.3", "10", order_id="0xlater")
+    assert len(place.path.read_bytes()) == len(content) + 40
+    monkeypatch.setattr(os, "ftruncate", truncate)
+    place.submit(ANN, "BUY", "0.3", "10", order_id="0xlater")
+    assert [line["order_id"] for line in place.journal("order")] == ["0xlater"]
+
+
 def test_a_full_disk_stops_time_too(place: Place) -> None:
     """A settlement step, an expiry or the end of a delay that cannot be journaled happens later, once."""
     place.submit(HOUSE, "SELL", "0.5", "20")
