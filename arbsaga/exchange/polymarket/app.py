@@ -24,7 +24,7 @@ from arbsaga.exchange.polymarket.gate import wait
 from arbsaga.exchange.polymarket.market_channel import MarketChannel
 from arbsaga.exchange.polymarket.replies import Received, Refusal
 from arbsaga.exchange.polymarket.user_channel import UserChannel
-from arbsaga.exchange.polymarket.venue import VENUE, Venue, World, stamp
+from arbsaga.exchange.polymarket.venue import VENUE, Venue, World, limit_headers, stamp
 
 log = structlog.get_logger(__name__)
 
@@ -107,6 +107,7 @@ async def around(request: web.Request, handler: _Handler) -> web.StreamResponse:
     far_s = 0.0 if request.path.startswith(_ADMIN) else _distance_s(venue, request.path)
     await wait(far_s / 2)
     response = await _answer(venue, request, handler)
+    response.headers.update(limit_headers(request))
     await wait(far_s / 2)
     return response
 

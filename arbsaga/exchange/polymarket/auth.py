@@ -93,10 +93,12 @@ class Keys:
         return derived
 
     def delete(self, caller: ApiKey) -> None:
+        """Forgets a key: it opens nothing from now on."""
         del self._keys[caller.key]
         self._save()
 
     def of_address(self, address: str) -> list[str]:
+        """Ids of the keys of a checksummed address."""
         return [key for key, found in self._keys.items() if found.address == address]
 
     def of_credentials(self, key: str, secret: str, passphrase: str) -> ApiKey | None:

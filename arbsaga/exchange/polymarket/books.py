@@ -46,10 +46,12 @@ async def books(request: web.Request) -> web.Response:
 
 
 def bid(view: BookView) -> str | None:
+    """The best bid in USD, None with no bids."""
     return format_units(view.bids[-1][0]) if view.bids else None
 
 
 def ask(view: BookView) -> str | None:
+    """The best ask in USD, None with no asks."""
     return format_units(view.asks[-1][0]) if view.asks else None
 
 
@@ -59,6 +61,7 @@ def mid(view: BookView) -> str | None:
 
 
 def spread(view: BookView) -> str | None:
+    """Best ask less best bid in USD, None with an empty side."""
     return format_units(view.asks[-1][0] - view.bids[-1][0]) if view.bids and view.asks else None
 
 

@@ -9,7 +9,7 @@ from arbsaga.exchange.polymarket import gate
 from arbsaga.exchange.polymarket.auth import ApiKey
 from arbsaga.exchange.polymarket.ids import condition_key
 from arbsaga.exchange.polymarket.replies import MALFORMED, Refusal, reply
-from arbsaga.exchange.polymarket.venue import VENUE, Venue, caller_of, json_of
+from arbsaga.exchange.polymarket.venue import VENUE, Venue, caller_of, charge, charge_sweep, json_of
 from arbsaga.exchange.polymarket.wallets import wallets_of
 
 
@@ -20,8 +20,8 @@ async def cancel_order(request: web.Request) -> web.Response:
     order_id = body.get("orderID") if isinstance(body, dict) else None
     if not isinstance(order_id, str):
         raise Refusal(400, MALFORMED)
-    headers = request.app[VENUE].limits.take("cancel", caller.address, 1)
-    return reply(_canceled(request.app[VENUE], caller, [order_id]), headers=headers)
+    charge(request, "cancel", caller, 1)
+    return reply(_canceled(request.app[VENUE], caller, [order_id]))
 
 
 async def cancel_orders(request: web.Request) -> web.Response:
@@ -34,14 +34,14 @@ async def cancel_orders(request: web.Request) -> web.Response:
     most = venue.settings.max_cancels
     if len(ids) > most:
         raise Refusal(400, f"Too many orders in payload: {len(ids)}, max allowed: {most}")
-    headers = venue.limits.take("cancel", caller.address, len(ids))
-    return reply(_canceled(venue, caller, list(dict.fromkeys(ids))), headers=headers)
+    charge(request, "cancel", caller, len(ids))
+    return reply(_canceled(venue, caller, list(dict.fromkeys(ids))))
 
 
 async def cancel_all(request: web.Request) -> web.Response:
     """DELETE /cancel-all."""
     caller = await _admitted(request)
-    return _sweep(request.app[VENUE], caller, None, None)
+    return _sweep(request, caller, None, None)
 
 
 async def cancel_market_orders(request: web.Request) -> web.Response:
@@ -53,15 +53,15 @@ async def cancel_market_orders(request: web.Request) -> web.Response:
     market, token = body.get("market"), body.get("asset_id")
     if not (market or token) or not all(isinstance(value, str | None) for value in (market, token)):
         raise Refusal(400, MALFORMED)
-    return _sweep(request.app[VENUE], caller, condition_key(market) if market else None, token or None)
+    return _sweep(request, caller, condition_key(market) if market else None, token or None)
 
 
-def _sweep(venue: Venue, caller: ApiKey, condition_id: str | None, token_id: str | None) -> web.Response:
-    """Costs one token to be admitted and one per order cancelled, which may leave a debt (VR-0916 D-21)."""
-    venue.limits.take("cancel", caller.address, 1)
-    canceled = sweep(venue, caller.address, condition_id, token_id)
-    headers = venue.limits.owe(caller.address, len(canceled))
-    return reply({"canceled": canceled, "not_canceled": {}}, headers=headers)
+def _sweep(request: web.Request, caller: ApiKey, condition_id: str | None, token_id: str | None) -> web.Response:
+    """Costs one token to be admitted and one per order cancelled."""
+    charge(request, "cancel", caller, 1)
+    canceled = sweep(request.app[VENUE], caller.address, condition_id, token_id)
+    charge_sweep(request, caller, len(canceled))
+    return reply({"canceled": canceled, "not_canceled": {}})
 
 
 def sweep(venue: Venue, address: str, condition_id: str | None = None, token_id: str | None = None) -> list[str]:

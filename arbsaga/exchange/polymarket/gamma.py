@@ -187,6 +187,7 @@ def _market(venue: Venue, market: Market) -> Json:
 
 
 def fee_schedule(market: Market) -> Json:
+    """The fees that are billed. The rebate of makers is told and not paid here."""
     return {
         "rate": float(market.fee_rate),
         "exponent": market.fee_exponent,

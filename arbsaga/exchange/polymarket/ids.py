@@ -21,4 +21,5 @@ def condition_key(text: str) -> str:
 
 
 def outcome_of(market: Market, token_id: str) -> str:
+    """The label of a market's token."""
     return "Yes" if token_id == market.token_ids[0] else "No"

@@ -36,6 +36,7 @@ class _Bucket:
     at: float
 
     def refill(self, now: float) -> None:
+        """Adds what has come in since the last look, up to the burst."""
         self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
         self.at = now
 

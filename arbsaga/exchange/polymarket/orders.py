@@ -16,7 +16,7 @@ from arbsaga.exchange.polymarket import gate
 from arbsaga.exchange.polymarket.auth import ApiKey
 from arbsaga.exchange.polymarket.payload import DELAYED_FROM_MS, read_order
 from arbsaga.exchange.polymarket.replies import MALFORMED, Refusal, hang_up, reply
-from arbsaga.exchange.polymarket.venue import VENUE, Venue, caller_of, json_of, received_of
+from arbsaga.exchange.polymarket.venue import VENUE, Venue, caller_of, charge, json_of, received_of
 from arbsaga.exchange.units import ONE, format_units
 
 MAX_BATCH = 15
@@ -29,7 +29,7 @@ async def post_order(request: web.Request) -> web.Response:
     venue = request.app[VENUE]
     venue.gate.check_restart(request.path)
     caller = await caller_of(request)
-    headers = venue.limits.take("order", caller.address, 1)
+    charge(request, "order", caller, 1)
     order = read_order(await json_of(request), caller, venue.engine, received_of(request))
     refused = venue.gate.refuses(order)
     if refused is not None:
@@ -39,7 +39,7 @@ async def post_order(request: web.Request) -> web.Response:
         return hang_up(request)
     if isinstance(outcomes[0], Refusal):
         raise outcomes[0]
-    return reply(_accepted(outcomes[0]), headers=headers)
+    return reply(_accepted(outcomes[0]))
 
 
 async def post_orders(request: web.Request) -> web.Response:
@@ -52,14 +52,14 @@ async def post_orders(request: web.Request) -> web.Response:
         raise Refusal(400, MALFORMED)
     if len(payloads) > MAX_BATCH:
         raise Refusal(400, f"Too many orders in payload: {len(payloads)}, max allowed: {MAX_BATCH}")
-    headers = venue.limits.take("order", caller.address, len(payloads))
+    charge(request, "order", caller, len(payloads))
     entries = [_read_entry(payload, caller, request) for payload in payloads]
     outcomes = await _deliver(request, [entry for entry in entries if isinstance(entry, NewOrder)])
     if outcomes is None:
         return hang_up(request)
     taken = iter(outcomes)
     results = [_entry(next(taken) if isinstance(entry, NewOrder) else entry, venue) for entry in entries]
-    return reply(_damaged(results, venue, request.path), headers=headers)
+    return reply(_damaged(results, venue, request.path))
 
 
 def _read_entry(payload: object, caller: ApiKey, request: web.Request) -> NewOrder | Refusal:

@@ -37,6 +37,7 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> web.Response:
+        """The answer to send."""
         body: dict[str, object] = {"error": self.text}
         if self.code is not None:
             body["code"] = self.code

@@ -14,6 +14,7 @@ Json = dict[str, object]
 
 
 def levels(side: Iterable[tuple[int, int]]) -> list[dict[str, str]]:
+    """(price, shares) levels in base units as the wire writes them."""
     return [{"price": format_units(price), "size": format_units(size)} for price, size in side]
 
 

@@ -31,6 +31,7 @@ class Subscriber:
         self.markets: set[str] | None = None
 
     def wants(self, condition_id: str) -> bool:
+        """Whether events of this market are to be sent."""
         return self.markets is None or condition_id in self.markets
 
 

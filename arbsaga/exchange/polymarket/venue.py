@@ -122,6 +122,7 @@ class Venue:
 VENUE = web.AppKey("venue", Venue)
 
 _RECEIVED = web.RequestKey("received", Received)
+_LIMITS = web.RequestKey("limits", dict[str, str])
 
 
 def stamp(request: web.Request, received: Received) -> None:
@@ -132,6 +133,21 @@ def stamp(request: web.Request, received: Received) -> None:
 def received_of(request: web.Request) -> Received:
     """When the request's bytes were in."""
     return request[_RECEIVED]
+
+
+def charge(request: web.Request, kind: Literal["order", "cancel"], caller: ApiKey, cost: int) -> None:
+    """Pays for the request from the caller's bucket; its answer will tell what is left. Raises Refusal(429)."""
+    request[_LIMITS] = request.app[VENUE].limits.take(kind, caller.address, cost)
+
+
+def charge_sweep(request: web.Request, caller: ApiKey, canceled: int) -> None:
+    """Charges a sweep for each order it cancelled, which may leave a debt (VR-0916 D-21)."""
+    request[_LIMITS] = request.app[VENUE].limits.owe(caller.address, canceled)
+
+
+def limit_headers(request: web.Request) -> dict[str, str]:
+    """Headers that tell of the bucket which the request was paid from; none where it cost nothing."""
+    return request.get(_LIMITS) or {}
 
 
 async def caller_of(request: web.Request) -> ApiKey:

@@ -317,3 +317,10 @@ async def test_a_long_taker_delay_answers_delayed(start):
     running.clock.ahead_ms = 4000
     _, found, _ = await trader.call("GET", f"/data/order/{body['orderID']}")
     assert (found["status"], found["size_matched"]) == ("MATCHED", "10")
+
+
+async def test_refusals_tell_the_bucket_too(exchange):
+    """A refused order has cost its token, and its answer says so."""
+    _, _, headers = await exchange.trader().post(exchange.v1, "BUY", "0.4", "1")
+    assert headers["Poly-RateLimit-Remaining"] == "59"
+    assert "Poly-RateLimit-Remaining" not in (await exchange.call("GET", "/ok"))[2]
