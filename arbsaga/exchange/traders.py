@@ -30,8 +30,8 @@ class Mispricing:
     """How events are mispriced: when (ms before the market resolves, and between two), how long (ms), how much
     (USD per $1 of payout after fees) and in what size (whole shares on every leg)."""
 
-    window_ms: tuple[int, int] = (28_000, 7_000)
-    every_ms: tuple[int, int] = (4_000, 7_000)
+    window_ms: tuple[int, int] = (21_000, 9_000)
+    every_ms: tuple[int, int] = (3_500, 6_000)
     life_ms: tuple[int, int] = (1_000, 4_000)
     edge: tuple[Decimal, Decimal] = (Decimal("0.03"), Decimal("0.07"))
     shares: tuple[int, int] = (15, 80)
