@@ -108,7 +108,7 @@ class TestShares:
         assert await account.sellable(YES) == Decimal("11.5")
 
     async def test_bought_shares_are_not_sellable_before_they_settle(self, start):
-        """Section 2.7: `balance 0` means not yet. Counted once MINED, the sale of them at once."""
+        """Trap 2.7: `balance 0` means not yet. Counted once MINED, the sale of them at once."""
         rig = await start(EngineSettings(mined_ms=(300, 300), confirmed_ms=(50, 50)))
         venue = await rig.started()
         ((yes, _),) = await rig.instruments(venue, "1")

@@ -111,7 +111,7 @@ class TestPlaceholder:
 
 class TestBestPrices:
     async def test_buy_is_the_ask(self, stub, books):
-        """Section 1.5: BUY is what a buyer pays."""
+        """Trap 1.5: BUY is what a buyer pays."""
         stub.answers["POST", "/prices"] = {A: {"BUY": "0.60", "SELL": "0.40"}, B: {"BUY": "1"}}
         assert await books.best_prices([A, B]) == {A: (Decimal("0.40"), Decimal("0.60")), B: (None, None)}
 

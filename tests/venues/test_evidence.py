@@ -72,7 +72,7 @@ class TestTaker:
 
 
 class TestFees:
-    """Section 5: by the market's own schedule, per fill; the record's fee_rate_bps (1000) is legacy."""
+    """Trap 5: by the market's own schedule, per fill; the record's fee_rate_bps (1000) is legacy."""
 
     def test_taker_pays_by_the_schedule(self):
         (fill,) = add(view(of=instrument(fee="0.05")), trade(), "trades").fills

@@ -147,6 +147,15 @@ class TestKilled:
         assert view.confirmed == 6
 
 
+async def test_fok_buy_fixes_dollars(rig):
+    """Trap 2.5: cheaper than the limit it gets more shares than asked, and the evidence says so."""
+    venue = await rig.started()
+    ((yes, _),) = await rig.instruments(venue, "1")
+    rig.offer(rig.markets("1")[0], "SELL", "0.40", "50")
+    (view,) = await follow(venue, await venue.post([terms(yes, price="0.50", kind="FOK")]), settled)
+    assert (view.state, view.confirmed, view.terms.size) == (OrderState.DONE, Decimal("12.5"), 10)
+
+
 async def test_refused_by_the_exchange(rig, legs):
     """The venue's own text is the reason; the other legs are not touched by it."""
     venue, instruments = legs
@@ -332,7 +341,7 @@ class TestCancel:
         assert (await venue.cancel(view)).state is OrderState.DONE
 
     async def test_wiped_order_is_seen_canceled(self, rig):
-        """Section 2.6: at game start the venue cancels what rests, without being asked."""
+        """Trap 2.6: at game start the venue cancels what rests, without being asked."""
         venue = await rig.started()
         ((yes, _),) = await rig.instruments(venue, "1")
         views = await venue.post([terms(yes, price="0.40")])

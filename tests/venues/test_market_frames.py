@@ -75,7 +75,10 @@ def test_book_replaces_everything(feed, sink):
 
 
 def test_change_is_the_new_absolute_size(feed, sink):
-    """`size` replaces the level, 0 removes it; one event carries both tokens."""
+    """`size` replaces the level, 0 removes it; one event carries both tokens.
+
+    Trap 7.16: the hash is not looked at, it cannot be reproduced.
+    """
     apply(
         feed,
         change((YES, "0.41", "3", "BUY", "0.41", "0.60"), (NO, "0.59", "0", "SELL", "0.40", "0.60")),

@@ -96,7 +96,7 @@ CATALOGUE = [
 
 @pytest.mark.parametrize(("status", "text", "code", "alone", "among"), CATALOGUE)
 def test_catalogue_of_errors(status, text, code, alone, among):
-    """Every text of the venue's catalogue: traps 7.1, 7.2, 7.12, 7.20 and 7.22 among them."""
+    """Every text of the venue's catalogue: traps 7.1, 7.2, 7.7, 7.12, 7.20 and 7.22 among them."""
     error = RequestRejectedError(text, status=status, code=code)
     for is_alone, expected in ((True, alone), (False, among)):
         outcome = of_error(error, sent=True, alone=is_alone)
@@ -152,7 +152,7 @@ def answer(**changes):
 
 
 class TestAccepted:
-    """Section 2.4: what an acceptance says of the order, and what it does not."""
+    """Trap 2.4: what an acceptance says of the order, and what it does not."""
 
     def test_live_rests(self):
         assert of_answer(terms(), ORDER_ID, answer()) == Outcome(
@@ -190,7 +190,7 @@ class TestAccepted:
 
 
 class TestRefusedEntry:
-    """Section 2.4: refusals that come as HTTP 200."""
+    """Trap 2.4: refusals that come as HTTP 200."""
 
     @pytest.mark.parametrize("success", [True, False])
     @pytest.mark.parametrize("status", ["", "delayed"])
@@ -205,7 +205,7 @@ class TestRefusedEntry:
         assert of_answer(terms(), ORDER_ID, quiet).state is REFUSED
 
     def test_unmatched_may_rest(self):
-        """Trap 2.4 (EXP3): the client calls it rejected and drops the id, but the order is on the book."""
+        """Trap 2.4: the client calls it rejected and drops the id, but the order is on the book."""
         assert of_answer(terms(), ORDER_ID, answer(status="unmatched")).state is UNKNOWN
         assert of_answer(terms(), ORDER_ID, answer(status="unmatched", errorMsg=BALANCE)).state is UNKNOWN
 
@@ -228,7 +228,7 @@ class TestRefusedEntry:
 
 
 class TestBatch:
-    """Section 2.6: an entry that is missing or malformed is unknown, for that order only."""
+    """Trap 2.6: an entry that is missing or malformed is unknown, for that order only."""
 
     A, B, C = ("0x" + digit * 64 for digit in "abc")
 

@@ -1,4 +1,4 @@
-"""Posting: every answer of section 2.4 on a real connection, once, in time, and on a warm connection."""
+"""Posting: every kind of answer on a real connection, once, in time, and on a warm connection."""
 
 import asyncio
 import time
@@ -141,7 +141,7 @@ class TestUnknown:
 
 
 class TestPartOfABatch:
-    """Trap 2.4 (EXP3): the official client gives up on the whole batch although orders were placed."""
+    """Trap 2.4: the official client gives up on the whole batch although orders were placed."""
 
     async def test_missing_entry_is_unknown_for_its_order_only(self, stub, posting, ids):
         legs = orders(3)
@@ -181,7 +181,7 @@ class TestRefused:
         assert (view.state, view.reason, view.known) == (OrderState.DONE, text, 0)
 
     async def test_rate_limit_refuses_the_whole_batch(self, stub, posting):
-        """Section 3.3: the bucket takes a batch whole or not at all."""
+        """Trap 3.3: the bucket takes a batch whole or not at all."""
         stub.answers["POST", "/orders"] = (429, "Too Many Requests")
         assert {view.state for view in await posting.post(orders(3))} == {OrderState.DONE}
 
@@ -231,12 +231,20 @@ class TestSendBy:
 
 
 async def test_posted_once_whatever_the_answer(stub, posting):
-    """No retry, also of what could be retried: whoever wants to know looks."""
+    """Trap 7.26: no retry, also of what could be retried: whoever wants to know looks."""
     for answer in ((425, "Service is not ready"), (500, "order timed out"), HANG_UP, (429, "Too Many Requests")):
         stub.requests.clear()
         stub.answers["POST", "/order"] = answer
         await posting.post(orders())
         assert stub.count("POST", "/order") == 1
+
+
+async def test_only_what_was_signed_is_posted(stub, posting):
+    """Trap 8.2: no place_*, which may approve spending on-chain and post again; nothing is read first either."""
+    stub.answers["POST", "/order"] = (400, "not enough balance / allowance: the allowance is not enough")
+    stub.requests.clear()
+    await posting.post(orders())
+    assert [path for _, path, _ in stub.requests] == ["/order"]
 
 
 async def test_same_attempt_is_the_same_bytes(stub, posting):

@@ -43,7 +43,7 @@ def test_live_hosts_are_the_default():
 
 
 class TestOfficialClient:
-    """Section 8.1: its internal module is used in one function, so the version is pinned and checked."""
+    """Trap 8.1: its internal module is used in one function, so the version is pinned and checked."""
 
     def test_fits(self):
         official.check_fits()
@@ -96,7 +96,7 @@ async def test_second_start_derives_the_same_key(rig):
 
 
 async def test_account_needs_no_money_to_start(rig):
-    """But it is told, since it is most often the wrong wallet (traps 7.5)."""
+    """But it is told, since it is most often the wrong wallet (trap 7.5)."""
     with capture_logs() as logs:
         await rig.venue().start()
     assert any("no pUSD and no allowance" in line["event"] for line in logs)
@@ -143,7 +143,7 @@ class TestRefused:
             await PolymarketVenue(stub.settings()).start()
 
     async def test_wallet_that_is_not_deployed(self, stub):
-        """Section 1.4: the official client would deploy one; without a relayer key it cannot, and says so."""
+        """Trap 1.4: the official client would deploy one; without a relayer key it cannot, and says so."""
         stub.answers["GET", "/deployed"] = {"deployed": False}
         settings = PolymarketSettings.at(stub.url, KEY, signature_type=3)
         with pytest.raises(UserError, match="deploy it at the venue first"):
