@@ -52,10 +52,15 @@ def _together() -> None:
     """Keeps a single command a command: typer would make it the whole program."""
 
 
+def run(argv: Sequence[str]) -> int:
+    """Run a command; its exit code is 0 done, 1 failed, 2 a mistake that a person can mend."""
+    return console.guarded(lambda: build(argv)(args=list(argv), standalone_mode=False))
+
+
 def main() -> None:
-    """Run the command line and exit with its code: 0 done, 1 failed, 2 a mistake that a person can mend."""
+    """The program."""
     lifeline.die_with_parent()
-    sys.exit(console.guarded(lambda: build(sys.argv[1:])(standalone_mode=False)))
+    sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def configure(log_file: Path, level: int = logging.INFO) -> None:
         )
     )
     root = logging.getLogger()
+    close()
     root.handlers = [handler]
     root.setLevel(level)
     for noisy in ("httpx", "httpcore", "websockets", "aiohttp.access"):
@@ -46,6 +47,13 @@ def configure(log_file: Path, level: int = logging.INFO) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def close() -> None:
+    """Close the log file, if there is one."""
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.FileHandler:
+            handler.close()
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

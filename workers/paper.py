@@ -2,11 +2,11 @@
 
 import os
 
+from coincurve import PrivateKey
 from eth_account import Account
 
 from arbsaga.config import Config
 from arbsaga.errors import SecretError
-from arbsaga.venues.polymarket import generate_key
 from workers.folder import DataFolder
 from workers.site import private_key
 
@@ -17,7 +17,7 @@ def ensure_key(config: Config, folder: DataFolder) -> None:
     if config.mode == "live" or configured or folder.key.exists():
         return
     with open(os.open(folder.key, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(generate_key().get_secret_value())
+        file.write("0x" + PrivateKey().to_hex())
 
 
 def wallet_address(config: Config, folder: DataFolder) -> str:

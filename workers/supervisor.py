@@ -71,6 +71,8 @@ class Child:
         waiter = asyncio.create_task(self.ready.wait())
         await asyncio.wait({waiter, self._task}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         waiter.cancel()
+        if self._task.done() and (error := self._task.exception()) is not None:
+            raise error
         if not self.ready.is_set():
             reason = self.failure or f"not ready after {timeout_s:.0f} s; see {self.log_file}"
             raise Unavailable(self.failure or f"{self.name}: {reason}")

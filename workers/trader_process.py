@@ -23,15 +23,15 @@ from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
 from arbsaga.venues.port import Venue
 from workers.connect import connect
+from workers.connections import open_pager, open_venue, temporal_settings
 from workers.desk_client import DeskClient
 from workers.folder import DataFolder
 from workers.lifeline import supervised
 from workers.payouts import Payouts
 from workers.report import commands, emit
-from workers.site import open_ledger, open_pager, temporal_settings
+from workers.site import open_ledger
 from workers.start import tell_desk
 from workers.trader import REPORT_EVERY_S, Budget, PhaseReports, Trader
-from workers.venue import open_venue
 from workers.worker import build_worker
 from workflows.desk import DeskWorkflow
 from workflows.messages import desk_id

@@ -60,6 +60,7 @@ class Up:
 
     def __init__(self, config: Config, folder: DataFolder, ports: Ports, options: UpOptions) -> None:
         self._config, self._folder, self._ports, self._options = config, folder, ports, options
+        self._wallet = wallet_address(config, folder)
         self._board = Board()
         self._since_ms = int(time.time() * 1000)
         self._draining = False
@@ -141,7 +142,7 @@ class Up:
 
     def _judge(self, unended: int) -> Summary:
         ledger = open_ledger(self._config, self._folder)
-        truth = Truth.read(self._folder.truth, wallet_address(self._config, self._folder))
+        truth = Truth.read(self._folder.truth, self._wallet)
         verdict = compare(truth, ledger, self._config.account)
         return summarize(
             verdict,
@@ -204,7 +205,7 @@ class Up:
         argv = ["exchange", "--port", str(self._ports.exchange), "--speed", options.speed]
         argv += ["--seed", str(options.seed)] if options.seed is not None else []
         argv += ["--recording", str(options.recording)] if options.recording else []
-        argv += ["--deposit", f"{wallet_address(self._config, self._folder)}={self._config.paper.deposit}"]
+        argv += ["--deposit", f"{self._wallet}={self._config.paper.deposit}"]
         return argv + [part for fault in options.faults for part in ("--fault", fault)]
 
     def _live(self) -> list[str]:

@@ -180,17 +180,17 @@ def test_the_command_checks_and_writes_the_configuration(arbsaga: Arbsaga, tmp_p
     arbsaga("config", "init").is_one_clear_line("arbsaga.toml exists already")
 
 
-def test_a_wrong_configuration_stops_every_command(arbsaga: Arbsaga, tmp_path: Path) -> None:
+def test_a_wrong_configuration_stops_every_command(said: Arbsaga, tmp_path: Path) -> None:
     written(tmp_path, "[gates]\nmin_egde = 1")
-    arbsaga("config", "check").is_one_clear_line("gates.min_egde", "did you mean min_edge?")
+    said("config", "check").is_one_clear_line("gates.min_egde", "did you mean min_edge?")
 
 
-def test_an_unknown_command_or_option_is_one_line(arbsaga: Arbsaga) -> None:
-    arbsaga("bogus").is_one_clear_line("No such command 'bogus'")
-    arbsaga("config", "check", "--bogus").is_one_clear_line("No such option: --bogus")
+def test_an_unknown_command_or_option_is_one_line(said: Arbsaga) -> None:
+    said("bogus").is_one_clear_line("No such command 'bogus'")
+    said("config", "check", "--bogus").is_one_clear_line("No such option: --bogus")
 
 
-def test_without_arguments_the_help_is_shown(arbsaga: Arbsaga) -> None:
-    done = arbsaga()
+def test_without_arguments_the_help_is_shown(said: Arbsaga) -> None:
+    done = said()
     assert "Usage" in done.out
     assert done.err == ""

@@ -22,9 +22,10 @@ from workers.by_hand import trade as trade_basket
 from workers.commands.book import TradeName
 from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
 from workers.connect import connect
+from workers.connections import temporal_settings
 from workers.console import show
 from workers.folder import DataFolder
-from workers.site import open_ledger, temporal_settings
+from workers.site import open_ledger
 from workers.story import tell
 from workflows.arbitrage import ArbitrageWorkflow
 from workflows.held import HeldWorkflow

@@ -11,13 +11,13 @@ from arbsaga.config import Config
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
 from workers.connect import connect
+from workers.connections import open_pager, open_venue, temporal_settings, venue_settings
 from workers.console import show
 from workers.doctor import Check, Status, Subject, examine
 from workers.folder import DataFolder
 from workers.report import emit
-from workers.site import exchange_url, open_ledger, open_pager, temporal_settings
+from workers.site import exchange_url, open_ledger
 from workers.unconfirmed import UNCONFIRMED
-from workers.venue import open_venue, venue_settings
 from workers.watchdog import WatchSettings, watch
 
 

@@ -27,6 +27,9 @@ from workers.commands.options import (
 from workers.paper import ensure_key
 from workers.up import Up, UpOptions
 
+PARQUET = b"PAR1"
+"""What every parquet file begins with."""
+
 
 def up(
     *,
@@ -50,8 +53,8 @@ def up(
     for spec in fault or ():
         parse_fault(spec)
     pace(speed)
-    if recording is not None and not recording.is_file():
-        raise UserError(f"no recording {recording}: name a parquet file")
+    if recording is not None:
+        _check_recording(recording)
     if seed is not None and data_dir is None:
         data_dir = Path(tempfile.mkdtemp(prefix="arbsaga-"))
     env = _overrides(min_edge, with_recording=recording is not None, config_file=config_file)
@@ -63,6 +66,17 @@ def up(
         ensure_key(config, folder)
         options = UpOptions(trades, seconds, seed, recording, speed, tuple(fault or ()), as_json, live)
         return console.run(Up(config, folder, folder.choose_ports(), options).run)
+
+
+def _check_recording(file: Path) -> None:
+    """What can be seen at once: the exchange reads the whole of it."""
+    try:
+        with file.open("rb") as opened:
+            magic = opened.read(len(PARQUET))
+    except OSError as error:
+        raise UserError(f"the recording {file} cannot be read: {error.strerror}") from None
+    if magic != PARQUET:
+        raise UserError(f"the recording {file} is no parquet file")
 
 
 def _overrides(min_edge: str | None, *, with_recording: bool, config_file: Path | None) -> dict[str, str]:
