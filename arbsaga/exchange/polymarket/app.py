@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from arbsaga.errors import Rejected, Unavailable, UserError
+from arbsaga.errors import Rejected, Unavailable
 from arbsaga.exchange.polymarket import (
     account,
     admin,
@@ -83,17 +83,9 @@ class Wire:
 
 async def tick(venue: Venue) -> None:
     """Keeps the exchange up to date while nobody calls. Runs until cancelled."""
-    stuck = False
     while True:
         await wait(TICK_S)
-        try:
-            venue.engine.advance()
-            stuck = False
-        except Unavailable as error:
-            # Nothing is lost: what is due stays due until the journal can be written again.
-            if not stuck:
-                log.warning("truth_journal_failed", error=str(error))
-            stuck = True
+        venue.catch_up()
 
 
 @web.middleware
@@ -120,9 +112,7 @@ def _distance_s(venue: Venue, path: str) -> float:
 
 async def _answer(venue: Venue, request: web.Request, handler: _Handler) -> web.StreamResponse:
     try:
-        if request.path.startswith(_ADMIN):
-            admin.guard(request)
-        venue.engine.advance()
+        venue.catch_up()
         return await handler(request)
     except Refusal as refusal:
         return refusal.response()
@@ -133,7 +123,3 @@ async def _answer(venue: Venue, request: web.Request, handler: _Handler) -> web.
     except Unavailable as error:
         log.warning("truth_journal_failed", path=request.path, error=str(error))
         return Refusal(500, "Internal server error").response()
-    except (UserError, ValueError) as error:
-        if not request.path.startswith(_ADMIN):
-            raise
-        return Refusal(400, str(error)).response()

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import orjson
+import structlog
 from aiohttp import web
 
+from arbsaga.errors import Unavailable
 from arbsaga.exchange.engine import Clock, Engine
 from arbsaga.exchange.faults import FaultPlan
 from arbsaga.exchange.model import Account, Side
@@ -22,6 +24,8 @@ from arbsaga.exchange.polymarket.replies import MALFORMED, Received, Refusal
 from arbsaga.exchange.polymarket.shapes import Json
 from arbsaga.exchange.polymarket.snapshots import Snapshots
 from arbsaga.exchange.polymarket.wallets import wallets_of
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,22 @@ class Venue:
         """WebSocket events sent on both channels."""
         self.sockets = 0
         """WebSockets open on both channels."""
+        self._stuck = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
         """The wall clock in seconds."""
         return self.clock() / 1000
+
+    def catch_up(self) -> None:
+        """Lets the engine do what is due. While its journal cannot be written that waits, and reads go on."""
+        try:
+            self.engine.advance()
+            self._stuck = False
+        except Unavailable as error:
+            if not self._stuck:
+                log.warning("truth_journal_failed", error=str(error))
+            self._stuck = True
 
     def wallet(self, caller: ApiKey, signature_type: int) -> Account | None:
         """The account a key means by a signature type: 0 its own address, 3 its deposit wallet."""

@@ -66,7 +66,8 @@ async def test_everything(exchange):
     ids = [await rest(exchange.trader(), exchange.v1), await rest(exchange.trader(wallet=1), exchange.v2)]
     status, body, headers = await exchange.trader().call("DELETE", "/cancel-all")
     assert (status, body) == (200, {"canceled": ids, "not_canceled": {}})
-    assert headers["Poly-RateLimit-Remaining"] == "117"
+    # 120 - 1 - 2, and what came in meanwhile at 80 a second.
+    assert headers["Poly-RateLimit-Remaining"] in ("117", "118", "119")
 
 
 async def test_one_market_or_token(exchange):

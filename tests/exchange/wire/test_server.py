@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 import arbsaga.exchange
 from arbsaga.errors import ConfigError, Unavailable, UnknownThing
 from arbsaga.exchange.playback import PlaybackSettings
+from arbsaga.exchange.polymarket.venue import WireSettings
 from arbsaga.exchange.server import ExchangeSettings, RecordedWorld, run
 from arbsaga.exchange.world import WorldSettings
 
@@ -257,6 +258,32 @@ async def write_everything(exchange, trader, order_id):
         await trader.call("DELETE", "/cancel-all"),
         await exchange.call("POST", "/admin/deposit", json=deposit),
     ]
+
+
+async def test_reads_and_the_dead_man_live_through_a_full_disk(start):
+    """A settlement and a dead-man's cancels that are due wait for room; reads are answered all the while."""
+    running = await start(WireSettings(heartbeat_check_s=0.02))
+    await running.offer(running.v1, "SELL", "0.5", "100")
+    trader = running.trader()
+    await trader.call("POST", "/v1/heartbeats", {"heartbeat_id": ""})
+    await trader.post(running.v1, "BUY", "0.5", "10")
+    _, resting, _ = await trader.post(running.v1, "BUY", "0.4", "10")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (running.venue.truth.stat().st_size, hard))
+    try:
+        with capture_logs() as logs:
+            running.clock.ahead_ms = 60_000
+            async with asyncio.timeout(3):
+                while {"truth_journal_failed", "dead_man_failed"} - {entry["event"] for entry in logs}:
+                    await asyncio.sleep(0.01)
+            status, order, _ = await trader.call("GET", f"/data/order/{resting['orderID']}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (status, order["status"]) == (200, "LIVE")
+    assert [entry["event"] for entry in logs].count("truth_journal_failed") == 1
+    async with asyncio.timeout(3):
+        while running.engine.order(resting["orderID"]).status == "LIVE" or running.engine.pending_trades():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_full_disk_refuses_orders(exchange):
