@@ -45,15 +45,19 @@ class DepthCheck:
 
     async def refusal(self, plan: TradePlan) -> str:
         """Why this plan may not be entered now, or empty. Raises what the ledger raises: without it nobody knows."""
-        halted, entered = await asyncio.to_thread(self._written, plan)
-        if entered:
-            return ""  # a second run of this plan: entering again only asks what became of its orders
-        if halted:
-            return f"trading is halted: {halted}"
-        refusal = too_late(plan, now_ms()) or await self._by_the_venue(plan) or too_late(plan, now_ms())
+        refusal = too_late(plan, now_ms()) or await self._checked(plan) or too_late(plan, now_ms())
         if not refusal:
             self._funds.promise(plan.reserved)
         return refusal
+
+    async def entered(self, plan: TradePlan) -> bool:
+        """Whether orders of this plan were written down before, by whatever run of it."""
+        return await asyncio.to_thread(self.ledger.intent, plan.trade_id, 0, 1) is not None
+
+    async def _checked(self, plan: TradePlan) -> str:
+        """All at once: each of them is a request or a thread's work on the way to the wire."""
+        halted, by_the_venue = await asyncio.gather(asyncio.to_thread(self.ledger.halted), self._by_the_venue(plan))
+        return f"trading is halted: {halted}" if halted else by_the_venue
 
     async def _by_the_venue(self, plan: TradePlan) -> str:
         try:
@@ -63,10 +67,6 @@ class DepthCheck:
         except VenueError as error:
             return f"the venue cannot be asked: {error}"
         return books if isinstance(books, str) else thin(plan, books) or too_dear(plan, funds) or short
-
-    def _written(self, plan: TradePlan) -> tuple[str, bool]:
-        """The halt flag, and whether orders of this plan were sent before (a reset, or a plan run twice)."""
-        return self.ledger.halted(), self.ledger.intent(plan.trade_id, 0, 1) is not None
 
     async def _books(self, plan: TradePlan) -> tuple[Book, ...] | str:
         """The legs' books: this process's live ones where they are fresh, else asked for in one request."""

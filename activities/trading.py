@@ -21,7 +21,7 @@ from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.errors import VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
-from arbsaga.risk.funded import FundedOrders
+from arbsaga.risk.funded import DepthAnswer, FundedOrders
 from arbsaga.saga.messages import (
     CancelLeg,
     DepthReport,
@@ -71,10 +71,14 @@ class TradingActivities:
         ]
 
     @activity.defn
-    async def validate_depth(self, ask: ValidateDepth) -> DepthReport:
-        """Fresh books of every leg, balance, allowance, lease and halt. Harmless, so it may run twice."""
+    async def validate_depth(self, ask: ValidateDepth) -> DepthAnswer:
+        """Fresh books of every leg, balance, allowance, lease and halt. Harmless, so it may run twice.
+
+        A plan that is run again must not be refused: entering again only asks for its orders' fate.
+        """
         refusal = await self._depth.refusal(ask.plan)
-        return DepthReport(ask.plan.trade_id, refusal, now_ms())
+        entered = bool(refusal) and await self._depth.entered(ask.plan)
+        return DepthAnswer(DepthReport(ask.plan.trade_id, "" if entered else refusal, now_ms()), entered)
 
     @activity.defn
     async def place_legs(self, funded: FundedOrders) -> Seen:

@@ -10,6 +10,21 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.heartbeat import Heartbeats
+from arbsaga import __version__
+from arbsaga.risk.desk import Claim, DeskNote, DeskStatus, Ended, LeaseAnswer, LeaseAsk
+from arbsaga.risk.funded import DepthAnswer, FundedOrders
+from arbsaga.saga.messages import (
+    CancelLeg,
+    Market,
+    Page,
+    PollFills,
+    ReadBooks,
+    Seen,
+    TradePlan,
+    TradeRecord,
+    ValidateDepth,
+)
+from workers.converter import warm
 from workflows.arbitrage import ArbitrageWorkflow
 from workflows.desk import DeskWorkflow
 from workflows.held import HeldWorkflow
@@ -17,6 +32,10 @@ from workflows.held import HeldWorkflow
 PURE = ("arbsaga", *(f"workflows.{name}" for name in ("attributes", "messages", "runtime", "to_desk", "words")))
 """Passed through the sandbox: no state, no I/O, no clock; a lint test holds them to it."""
 WORKFLOWS: tuple[type, ...] = (ArbitrageWorkflow, HeldWorkflow, DeskWorkflow)
+MESSAGES = (
+    *(TradePlan, ValidateDepth, DepthAnswer, FundedOrders, Seen, PollFills, CancelLeg, ReadBooks, Market),
+    *(TradeRecord, Page, Claim, Ended, LeaseAsk, LeaseAnswer, DeskStatus, DeskNote),
+)
 STICKY_LIMIT = timedelta(milliseconds=500)
 """A task for a dead worker's cache goes to any worker after this (10 s by default)."""
 BEAT_LIMIT = timedelta(milliseconds=800)
@@ -47,12 +66,15 @@ def build_worker(
     # The live view's handler runs outside of the sandbox: it writes to a pipe.
     workflow.logger.unsafe_disable_sandbox()
     workflow.logger.workflow_info_on_message = False
+    warm(MESSAGES)
     return Worker(
         client,
         task_queue=task_queue,
         workflows=workflows,
         activities=activities,
         workflow_runner=sandbox(),
+        # The SDK would hash every loaded module instead: half a second that a restarted trader does not have.
+        build_id=__version__,
         interceptors=[Heartbeats()],
         max_cached_workflows=max_cached_workflows,
         max_concurrent_workflow_tasks=MAX_TASKS,

@@ -16,7 +16,7 @@ from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
-from arbsaga.risk.funded import FundedOrders
+from arbsaga.risk.funded import DepthAnswer, FundedOrders
 from arbsaga.saga.effects import ABORT, DEADLINE, First
 from arbsaga.saga.messages import (
     CancelLeg,
@@ -59,6 +59,9 @@ class TemporalEffects:
         """`latest` is what the status query shows; `abort` may be set by a signal or a UI cancel."""
         self._plan = plan
         self._abort = ""
+        # A plan whose orders were sent before (a reset, or a second run) enters as of its decision: refused as
+        # too late, it would leave those orders alone. `place_legs` sends nothing again and tells what they became.
+        self._reliving = False
         self._pages: list[tuple[Page, ActivityHandle[None]]] = []
         self.latest: TradeRecord | None = None
 
@@ -67,8 +70,8 @@ class TemporalEffects:
         self._abort = self._abort or reason or "no reason given"
 
     def now_ms(self) -> int:
-        """Workflow time: the server's, the same in every replay."""
-        return workflow.time_ns() // 1_000_000
+        """Workflow time: the server's, the same in every replay. While a plan is lived again, its decision's."""
+        return self._plan.decided_ms if self._reliving else workflow.time_ns() // 1_000_000
 
     def jitter(self) -> float:
         """From the workflow's seeded randomness."""
@@ -76,7 +79,7 @@ class TemporalEffects:
 
     def abort_reason(self) -> str:
         """Empty, or why a person (or a UI cancel) wants this trade ended."""
-        return self._abort
+        return "" if self._reliving else self._abort
 
     def show(self, record: TradeRecord) -> None:
         """Search attribute, status query, details in the UI, and a log line for the live view."""
@@ -91,21 +94,23 @@ class TemporalEffects:
     async def validate_depth(self, ask: ValidateDepth) -> DepthReport:
         """A local activity: a harmless read on the way to the wire, one hop less."""
         try:
-            report: DepthReport = await workflow.execute_local_activity(
+            answer: DepthAnswer = await workflow.execute_local_activity(
                 "validate_depth",
                 ask,
-                result_type=DepthReport,
+                result_type=DepthAnswer,
                 start_to_close_timeout=DEPTH_LIMIT,
                 retry_policy=FOREVER,
                 summary=words.short(f"validate depth: {self._plan.basket.title}"),
             )
         except ActivityError as error:
             raise AssertionError(f"validate depth is retried for ever: {error}") from error
-        assert report.trade_id == ask.plan.trade_id, "the depth report is for this trade"
-        return report
+        assert answer.report.trade_id == ask.plan.trade_id, "the depth report is for this trade"
+        self._reliving = answer.entered
+        return answer.report
 
     async def place_legs(self, ask: PlaceLegs) -> Seen:
         """Send the entry orders, once."""
+        self._reliving = False
         return await self._post("place_legs", ask)
 
     async def exit_leg(self, ask: PlaceLegs) -> Seen:

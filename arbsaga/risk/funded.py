@@ -1,8 +1,8 @@
-"""Orders together with whose capital they use: what the ledger writes down before they are sent."""
+"""What entering asks of the ledger: whose capital orders use, and whether they were sent before."""
 
 from dataclasses import dataclass
 
-from arbsaga.saga.messages import PlaceLegs
+from arbsaga.saga.messages import DepthReport, PlaceLegs
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +12,11 @@ class FundedOrders:
     account: str
     lease_id: str
     ask: PlaceLegs
+
+
+@dataclass(frozen=True, slots=True)
+class DepthAnswer:
+    """The depth report, and whether orders of this plan were sent before (a reset, or a plan run twice)."""
+
+    report: DepthReport
+    entered: bool
