@@ -1,0 +1,146 @@
+"""`arbsaga up` end to end, as a user runs it: real servers, real processes, judged by the truth journal."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arbsaga_command import ARBSAGA, Run, in_folder
+
+START_S, RUN_S = 90, 240
+KEYS = {
+    "trades", "committed", "flat", "held", "refused", "orders_sent", "duplicate_orders", "unhedged_shares",
+    "residue_shares", "ledger_equals_exchange", "fees_equal_billed", "messages", "profit_usd", "truth_journal",
+    "decision_to_wire_ms", "done_ms",
+}  # fmt: skip
+"""What the last line of `up --json` has at least."""
+
+
+@dataclass(slots=True)
+class Running:
+    """An `arbsaga up` under way, its two outputs in files."""
+
+    folder: Path
+    data: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def out(self) -> str:
+        return (self.folder / "out").read_text()
+
+    @property
+    def err(self) -> str:
+        return (self.folder / "err").read_text()
+
+    def until(self, happened: Callable[[], object], limit_s: float = START_S) -> None:
+        deadline = time.monotonic() + limit_s
+        while not happened():
+            assert self.process.poll() is None, f"it ended: {self.out}{self.err}"
+            assert time.monotonic() < deadline, f"it did not happen: {self.out}{self.err}"
+            time.sleep(0.1)
+
+    def saw(self, text: str, times: int = 1) -> Callable[[], bool]:
+        return lambda: (self.out + self.err).count(text) >= times
+
+    def child(self, name: str) -> int:
+        """The process id of a child, as the supervisor logged it last."""
+        started = re.findall(rf'"child": "{name}", "pid": (\d+)', (self.data / "logs" / "up.log").read_text())
+        return int(started[-1])
+
+    def result(self) -> dict[str, Any]:
+        code = self.process.wait(RUN_S)
+        assert code == 0, f"exit code {code}: {self.out}{self.err}"
+        answer = json.loads(self.out.strip().splitlines()[-1])
+        assert isinstance(answer, dict)
+        return answer
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Start `arbsaga up ARGS --data-dir data`; whatever is left at the end of a test is stopped."""
+    started: list[Running] = []
+
+    def start(*args: str) -> Running:
+        env = {key: value for key, value in os.environ.items() if not key.startswith("ARBSAGA_")}
+        with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+            command = [str(ARBSAGA), "up", "--data-dir", "data", *args]
+            process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=out, stderr=err)
+        started.append(Running(tmp_path, tmp_path / "data", process))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
+def promise_held(answer: dict[str, Any]) -> None:
+    """Assert what every run must come to, whatever happened in it."""
+    assert answer.keys() >= KEYS
+    assert (answer["duplicate_orders"], answer["unhedged_shares"]) == (0, 0)
+    assert answer["ledger_equals_exchange"]
+    assert answer["fees_equal_billed"]
+    assert answer["trades"] == answer["committed"] + answer["flat"] + answer["held"]
+
+
+def key_is_nowhere(folder: Path) -> None:
+    """Assert that no file but its own has the private key's bytes: no log, history, ledger or journal."""
+    key = (folder / "paper.key").read_text().strip().removeprefix("0x")
+    assert (folder / "paper.key").stat().st_mode & 0o777 == 0o600
+    forms = (key.encode(), key.upper().encode(), bytes.fromhex(key))
+    for file in folder.rglob("*"):
+        if file.is_file() and file.name != "paper.key":
+            content = file.read_bytes()
+            assert not any(form in content for form in forms), f"the key is in {file}"
+
+
+def test_the_promise_holds_although_legs_are_lost_and_the_trader_is_killed(up: Callable[..., Running]) -> None:
+    running = up("--trades", "4", "--seed", "7", "--fault", "lose_leg:0.2,only=entry", "--json")
+    running.until(running.saw(" PLACING "), RUN_S)
+    os.kill(running.child("trader"), signal.SIGKILL)
+    answer = running.result()
+    promise_held(answer)
+    assert answer["trades"] >= 4
+    assert answer["restarts"] >= 1
+    assert answer["truth_journal"] == str(running.data / "truth.jsonl")
+    assert answer["decision_to_wire_ms"]["p50"] > 0
+    assert answer["messages"] > 0
+    key_is_nowhere(running.data)
+
+
+def test_a_stopped_run_goes_on_and_single_trades_can_be_handled(up: Callable[..., Running], tmp_path: Path) -> None:
+    running = up("--fault", "slow_settlement,seconds=20")
+    arbsaga = in_folder(tmp_path)
+
+    def ask(*args: str) -> Run:
+        return arbsaga(*args, "--data-dir", "data")
+
+    running.until(running.saw(" SETTLING "), RUN_S)
+    ask("up").is_one_clear_line("another `arbsaga up`")
+    assert json.loads(ask("doctor", "--json").out)["checks"]
+    ask("trade", "--leg", "1", "--leg", "2", "--size", "10").is_one_clear_line("no open market has the token '1'")
+    assert "pause for lunch" in ask("halt", "pause for lunch").out
+    assert json.loads(ask("resume", "--json").out) == {"halted": "", "before": "pause for lunch"}
+
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(60) == 0
+    assert "go on with the next" in running.out
+    open_before = {line.split()[0] for line in running.out.splitlines() if " SETTLING " in line}
+
+    again = up("--trades", "1", "--json")
+    answer = again.result()
+    promise_held(answer)
+    rows = {row["trade_id"]: row for row in json.loads(ask("trades", "--json").out)["trades"]}
+    assert open_before <= rows.keys()
+    assert all(rows[trade_id]["phase"] in ("COMMITTED", "FLAT") for trade_id in open_before)
+    told = ask("show", min(open_before)[-6:]).out
+    assert all(word in told for word in ("COMMITTED", "evidence", "fill", "leg 0", "pays"))
+    ask("abort", min(open_before)).is_one_clear_line("has ended COMMITTED", "nothing to abort")
+    ask("resolve", min(open_before), "done").is_one_clear_line("only a HELD trade can be resolved")
