@@ -1,0 +1,1 @@
+"""What is measured: trades against a bare floor, signing, posting, market data. Nothing here is asserted."""
