@@ -124,4 +124,3 @@ class Streams:
         self._feeds.remove(feed)
         feed.task.cancel()
         await asyncio.wait([feed.task])
-        self._books.forget(feed.tokens)

@@ -148,7 +148,7 @@ def _walk(basket: Basket, sides: Sequence[tuple[Level, ...]], gates: Gates) -> D
         limits = [size / leg.ratio for size, leg in zip(reach, basket.legs, strict=True)]
         until = min(limits)
         cost = (until - units) * unit_cost
-        if cost > 0 and spent + cost > gates.budget:
+        if spent + cost > gates.budget:
             return units + (gates.budget - spent) / unit_cost
         units, spent = until, spent + cost
         for index, limit in enumerate(limits):

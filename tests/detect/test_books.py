@@ -160,6 +160,17 @@ def test_best_prices_that_are_not_the_venues_show_a_missed_message(bid, ask, bel
     assert live.counters.caught == (not believed)
 
 
+def test_a_book_that_was_caught_interrupts_its_whole_stream():
+    """A message was missed on it: what was decided before on any of its books no longer counts."""
+    live, _ = followed("a", "b")
+    for token in "ab":
+        show(live, token, asks=[("0.5", "1")])
+    before = live.book("b").generation
+    live.best("a", None, Decimal("0.6"))
+    live.commit(5, ["a"])
+    assert live.book("b").generation > before
+
+
 def test_what_the_venue_said_of_a_book_before_its_snapshot_is_not_held_against_it():
     """The best prices of a book that was not known yet say nothing of the one that is."""
     live, _ = followed("t")

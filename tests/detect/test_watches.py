@@ -72,6 +72,19 @@ def test_the_no_basket_earns_as_much_as_the_best_of_all_subsets(asks, gates, rat
     assert watch.near or best is None
 
 
+@PROPERTY
+@given(st.data(), GATES)
+def test_a_pool_knows_the_asks_of_now_whatever_they_were(data, gates):
+    """The same as a pool that has only ever seen the asks of now."""
+    no = [market(f"m{index}", rate="0.05").no for index in range(3)]
+    moved, fresh = (PoolWatch("e", "t", no, gates, 15) for _ in range(2))
+    for at, ask in data.draw(st.lists(st.tuples(st.integers(0, 2), st.none() | cents(55, 75)), max_size=12)):
+        moved.move(at, ask)
+    for at, ask in enumerate(moved.asks):
+        fresh.move(at, ask)
+    assert (moved.near, moved._by_price, moved._by_cost) == (fresh.near, fresh._by_price, fresh._by_cost)
+
+
 def pool(*asks: str, gates=None, max_legs=15, **more):
     no = [market(f"m{index}", **more).no for index in range(len(asks))]
     watch = PoolWatch("e", "t", no, gates or Gates(), max_legs)
@@ -115,6 +128,12 @@ def test_the_budget_prefers_the_subset_with_the_best_return():
     assert len(quote.legs) == 2
     rich, books = pool("0.40", "0.45", "0.90", gates=Gates(budget=RICH))
     assert len(rich.price(books.get).legs) == 3
+
+
+def test_with_a_budget_to_spare_the_largest_profit_of_a_unit_wins():
+    """Where every book is as deep as the next, more legs earn more, though the return on cost is lower."""
+    watch, books = pool("0.30", "0.30", "0.90", "0.90", "0.90", gates=Gates(budget=RICH))
+    assert len(watch.price(books.get).legs) == 5
 
 
 @pytest.mark.parametrize(("asks", "reason"), [(("0.80", "0.80"), "price: no subset"), (("0.40", "0.40"), "depth: ")])

@@ -107,6 +107,14 @@ def test_a_late_matched_frame_does_not_undo_mined():
     assert merge(mined, "late", fills=[fill(status=FillStatus.MATCHED, time_ms=9_999)]) == mined
 
 
+@pytest.mark.parametrize("final", sorted(FINAL))
+@pytest.mark.parametrize("late", sorted(FillStatus))
+def test_a_final_fill_stays_as_it_is(final, late):
+    """Whatever a later report of it says, of its status or of its fee."""
+    known = merge(view(OrderState.DONE), "trades", fills=[fill(status=final)])
+    assert merge(known, "stream", fills=[fill(status=late, fee="0.07", time_ms=9_999)]) == known
+
+
 def test_absent_does_not_overturn_a_proof():
     """A "not found" after the order was seen is what a fully matched order looks like (py-clob-client #217)."""
     assert merge(view(OrderState.LIVE), "by id", state=OrderState.ABSENT).state is OrderState.LIVE

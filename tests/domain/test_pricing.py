@@ -267,6 +267,19 @@ def test_an_edge_that_only_rounding_takes_away_is_no_trade():
     assert "once fees are rounded up" in refused.reason
 
 
+def test_a_level_that_runs_out_does_not_take_the_other_legs_further():
+    """12 shares at the first level of one leg, 12.9 of the other: 12.9 units, the other's next level is too dear."""
+    basket, books = yes_basket(("0.30", "12"), ("0.30", "12.9"))
+    books = {
+        "a-yes": book("a-yes", ("0.30", "12"), ("0.31", "12")),
+        "b-yes": book("b-yes", ("0.30", "12.9"), ("0.90", "10")),
+    }
+    quote = price_basket(basket, books, GATES)
+    assert isinstance(quote, Quote)
+    assert quote.size == Decimal("12.9")
+    assert [leg.limit for leg in quote.legs] == [Decimal("0.31"), Decimal("0.30")]
+
+
 def test_depth_at_the_limit_counts_even_when_the_budget_buys_less():
     """A budget of $6 buys 7 units of a deep basket; the gate asks for depth, not for size."""
     basket, books = yes_basket(("0.40", "500"), ("0.40", "500"))
