@@ -125,6 +125,15 @@ def test_a_failed_basket_rests_and_is_tried_at_the_first_pass_afterwards():
     assert scan.counters.refused == {"cooling down": 1}
 
 
+def test_failures_of_long_ago_are_forgotten_by_a_pass():
+    """Events come and go for months: what is kept of their baskets must not pile up."""
+    scan, _, clock = scanner([event("e", "abc")])
+    scan.ended("yes:e", Phase.REFUSED)
+    clock.ms += 3_600_000
+    scan.sweep()
+    assert scan._admission._records == {}
+
+
 def test_the_best_edge_goes_first_and_a_pass_starts_no_more_than_its_limit():
     """Five at once, three per pass: the three best; the next best when the pass is over."""
     scan, found, clock = scanner([event(name, "ab") for name in "defgh"], ScanSettings(), start=False)

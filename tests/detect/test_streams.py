@@ -136,6 +136,18 @@ async def test_restarts_that_do_not_help_grow_apart_until_it_was_quiet_for_long(
         assert streams._feeds[0].pause_ms == 1_000
 
 
+async def test_a_reconnected_stream_has_time_to_send_its_snapshots():
+    """The venue's adapter reconnects by itself: that is not disturbed."""
+    async with streaming() as (streams, venue, live, clock):
+        await streams.follow({"e": tokens("a", "b")}, clock.now_ns())
+        await until(lambda: live.live == 2)
+        clock.ms += 1_000
+        live.gap(["a", "b"], "reconnected")
+        clock.ms += 2_999
+        await streams.tend(clock.now_ns())
+        assert len(venue.begun) == 1
+
+
 @pytest.mark.parametrize("fault", [VenueError("no such host"), None])
 async def test_a_stream_that_the_venue_gives_up_is_begun_anew(fault):
     """Whether it raises or just ends: its books are stale at once, and after a pause there is another one."""
