@@ -10,6 +10,7 @@ It is a trade like any other: durable, with capital from the desk, in the ledger
 worker of the same task queue goes on with it.
 """
 
+import asyncio
 import sys
 import time
 import tomllib
@@ -19,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from temporalio.client import WorkflowHandle
 
 from arbsaga.config import Config
 from arbsaga.detect import Opportunity
@@ -31,11 +33,15 @@ from arbsaga.errors import Unavailable, UnknownThing, UserError
 from arbsaga.risk.desk import Limits
 from arbsaga.saga.messages import TradeRecord
 from arbsaga.venues.port import EventListing, Venue
-from workers.desk_client import DeskClient
+from workers.desk_client import DeskClient, Taken
 from workers.folder import DataFolder
 from workers.planning import most_spent, plan_trade
 from workers.start import start_trade
-from workers.trader_process import connected
+from workers.trader_process import Parts, connected
+from workflows.arbitrage import ArbitrageWorkflow
+
+CAPITAL_LIMIT_S = 30.0
+CAPITAL_RETRY_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +68,48 @@ async def trade(config: Config, order: BasketOrder) -> TradeRecord:
     """Trade one basket and return its record at the end. Raises UserError when it cannot or should not be traded."""
     folder = DataFolder(config.data_dir)
     async with connected(config, folder, console=lambda page: print(page, file=sys.stderr)) as parts:
-        opportunity = await quote(parts.venue, order, config)
-        desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=most_spent(opportunity.quote))
+        desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=config.per_trade)
         async with parts.worker(None):
             await desk.start(Limits(config.total, config.per_trade))
-            taken = desk.take(most_spent(opportunity.quote), _now_ms())
-            if taken is None:
+            try:
+                handle = await _start(parts, desk, order)
+            finally:
                 await desk.close()
-                raise Unavailable(f"no capital for ${most_spent(opportunity.quote)}: see desk.total and desk.per_trade")
-            plan = plan_trade(
-                opportunity,
-                opportunity.quote,
-                taken,
-                account=config.account,
-                patience=config.trade_patience(),
-                undo=config.undo_limits(),
-            )
-            handle = await start_trade(parts.client, plan, config.temporal.task_queue)
-            if handle is None:
-                desk.give_back(taken)
-            await desk.close()
-            if handle is None:
-                raise Unavailable(f"a trade on {plan.basket.key} is open already: `arbsaga trades --open` shows it")
             return await handle.result()
+
+
+async def _start(parts: Parts, desk: DeskClient, order: BasketOrder) -> WorkflowHandle[ArbitrageWorkflow, TradeRecord]:
+    config = parts.config
+    opportunity, taken = await _reserve(parts, desk, order)
+    plan = plan_trade(
+        opportunity,
+        opportunity.quote,
+        taken,
+        account=config.account,
+        patience=config.trade_patience(),
+        undo=config.undo_limits(),
+    )
+    handle = await start_trade(parts.client, plan, config.temporal.task_queue)
+    if handle is None:
+        desk.give_back(taken)
+        raise Unavailable(f"a trade on {plan.basket.key} is open already: `arbsaga trades --open` shows it")
+    return handle
+
+
+async def _reserve(parts: Parts, desk: DeskClient, order: BasketOrder) -> tuple[Opportunity, Taken]:
+    """The basket at fresh prices and the capital for it; a running trader may have all of it for a while."""
+    deadline = time.monotonic() + CAPITAL_LIMIT_S
+    while True:
+        opportunity = await quote(parts.venue, order, parts.config)
+        most = most_spent(opportunity.quote)
+        taken = desk.take(most, _now_ms(), live_ms=parts.config.patience.send_by_ms)
+        if taken is not None:
+            return opportunity, taken
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"no ${most} of capital came free in {CAPITAL_LIMIT_S:g} s: raise desk.total, or stop the trader"
+            )
+        await asyncio.sleep(CAPITAL_RETRY_S)
 
 
 async def quote(venue: Venue, order: BasketOrder, config: Config) -> Opportunity:

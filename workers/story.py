@@ -14,7 +14,7 @@ from arbsaga.saga.messages import TradePlan
 from workers.trade_event import basket_name
 from workers.view import PHASE_STYLE
 
-ID_WIDTH = 22
+ID_WIDTH = 23
 """Characters of a trade's id: it is there to be copied, so it is never cut."""
 
 

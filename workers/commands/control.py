@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.desk import RESOLVED
 from arbsaga.config import Config
 from arbsaga.domain.money import Price
 from arbsaga.errors import Unavailable, UserError
@@ -100,6 +101,8 @@ def resolve(
         phase = story.row.phase if story.row else "open"
         raise UserError(f"only a HELD trade can be resolved, and this one is {phase}: see `arbsaga abort`")
     trade_id = story.row.trade_id
+    if RESOLVED in story.row.reason:
+        raise UserError(f"trade {trade_id} is over: {story.row.reason}")
 
     async def send(client: Client) -> None:
         await client.get_workflow_handle_for(HeldWorkflow.run, held_id(trade_id)).signal(HeldWorkflow.resolve, decision)
