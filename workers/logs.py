@@ -9,9 +9,11 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 HIDDEN = "***"
-_SECRET_NAMES = re.compile(r"key|secret|passphrase|signature|authorization|password", re.IGNORECASE)
+_SECRET_NAMES = re.compile(
+    r"(private|api|signing)_?key|secret|passphrase|signature|authorization|password", re.IGNORECASE
+)
 _SECRET_TEXT = re.compile(r"\b(0x)?[0-9a-fA-F]{64}\b")
-_PUBLIC_HASHES = frozenset({"order_id", "market", "condition_id", "transaction_hash", "tx", "event"})
+_PUBLIC_HASHES = frozenset({"order_id", "market", "condition_id", "transaction_hash", "tx"})
 """Names under which 64 hex digits are a venue's public id, not a key."""
 
 
