@@ -1,7 +1,7 @@
 """What `arbsaga up` knows of its run: fed by the events of its processes, read by the view and the summary."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +11,7 @@ from arbsaga.saga.messages import Phase
 from workers.trade_event import ENDS
 
 KEPT_ALERTS = 50
+KEPT_TRADES = 5_000
 _NO_ORDER = frozenset({Phase.VALIDATING, Phase.REFUSED})
 _HEDGED = frozenset({Phase.HEDGED, Phase.SETTLING, Phase.COMMITTED})
 
@@ -34,6 +35,11 @@ class TradeLine:
         return self.phase in ENDS
 
     @property
+    def profit(self) -> Decimal:
+        """USD; 0 before the end."""
+        return Decimal(self.event["profit"] or 0)
+
+    @property
     def done_ms(self) -> int | None:
         """From the decision to HEDGED, or to the end of a trade that never was; None before."""
         if self.hedged_ms:
@@ -50,9 +56,13 @@ class Board:
     stats: dict[str, int] = field(default_factory=dict)
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ALERTS))
     down: dict[str, str] = field(default_factory=dict)
+    doing: str = ""
     restarts: int = 0
     began: float = field(default_factory=time.monotonic)
     _stats_before: dict[str, int] = field(default_factory=dict)
+    _past: Counter[Phase] = field(default_factory=Counter)
+    _past_sent: int = 0
+    _past_profit: Decimal = Decimal(0)
 
     def feed(self, process: str, event: Mapping[str, Any]) -> None:
         """Take one event of a process."""
@@ -82,6 +92,17 @@ class Board:
         line.sent |= phase not in _NO_ORDER
         if phase in _HEDGED and not line.hedged_ms:
             line.hedged_ms = int(event["time_ms"])
+        if len(self.trades) > KEPT_TRADES:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Keep only the sums of the oldest trade that has ended: a run may last for months."""
+        oldest = next((trade_id for trade_id, line in self.trades.items() if line.ended), None)
+        if oldest is not None:
+            line = self.trades.pop(oldest)
+            self._past[line.phase] += 1
+            self._past_sent += line.sent
+            self._past_profit += line.profit
 
     def _count(self, event: Mapping[str, Any]) -> None:
         """Counters start at 0 in a restarted process: what it had counted before is kept."""
@@ -99,7 +120,7 @@ class Board:
     @property
     def sent(self) -> int:
         """Trades that sent an order."""
-        return sum(1 for line in self.trades.values() if line.sent)
+        return self._past_sent + sum(1 for line in self.trades.values() if line.sent)
 
     @property
     def open(self) -> list[TradeLine]:
@@ -108,7 +129,7 @@ class Board:
 
     def count(self, phase: Phase) -> int:
         """Trades whose phase is this."""
-        return sum(1 for line in self.trades.values() if line.phase is phase)
+        return self._past[phase] + sum(1 for line in self.trades.values() if line.phase is phase)
 
     def done_ms(self, since_ms: int) -> list[float]:
         """How long the trades decided since then took; of earlier ones the first hedge was not seen."""
@@ -118,4 +139,4 @@ class Board:
     @property
     def profit(self) -> Decimal:
         """USD of profit of the trades that have ended."""
-        return sum((Decimal(line.event["profit"] or 0) for line in self.trades.values() if line.ended), Decimal(0))
+        return sum((line.profit for line in self.trades.values() if line.ended), self._past_profit)

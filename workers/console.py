@@ -100,20 +100,22 @@ def _complain(text: str) -> None:
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[int | None]]) -> int:
-    """Run `main(stop)`; SIGTERM and Ctrl-C set `stop`, and a second Ctrl-C ends the process at once."""
+    """Run `main(stop)`; SIGTERM and Ctrl-C set `stop`, and a second one cancels what is still going on."""
 
     async def runner() -> int | None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        stop, task, loop = asyncio.Event(), asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None, "a coroutine that runs is a task"
 
         def asked() -> None:
             if stop.is_set():
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-                loop.remove_signal_handler(signal.SIGINT)
+                task.cancel()
             stop.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked)
         return await main(stop)
 
-    return asyncio.run(runner()) or OK
+    try:
+        return asyncio.run(runner()) or OK
+    except asyncio.CancelledError:
+        return INTERRUPTED

@@ -12,6 +12,8 @@ from arbsaga.errors import Unavailable
 
 QUIET_LOOKS = 3
 """How often in a row nothing may be pending before settlement counts as quiet."""
+LOOK_EVERY_S = 0.1
+RESTART_LIMIT_S = 15.0
 
 
 class ExchangeAdmin:
@@ -29,33 +31,35 @@ class ExchangeAdmin:
     ) -> None:
         await self._session.close()
 
-    async def pause(self) -> None:
-        """No new events, resolutions or traders' orders from now on; settlement goes on."""
+    async def settle(self, limit_s: float) -> None:
+        """Let no new event, resolution or traders' order come, and wait until nothing of ours is unsettled or rests.
+
+        Gives up waiting after `limit_s`: what is not settled by then is a difference for the verdict to tell.
+        """
         await self._call("POST", "/admin/pause", {})
+        deadline, looks = time.monotonic() + limit_s, 0
+        while looks < QUIET_LOOKS and time.monotonic() < deadline:
+            state = await self.state()
+            pending = state["pending_trades"] or any(account["open_orders"] for account in state["accounts"])
+            looks = 0 if pending else looks + 1
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def state(self) -> dict[str, Any]:
         """Accounts, pending settlements, counters."""
         return await self._call("GET", "/admin/state", None)
 
-    async def wait_quiet(self, limit_s: float) -> bool:
-        """Wait until no trade is unsettled and no order of ours rests; False when that takes too long."""
-        deadline = time.monotonic() + limit_s
-        looks = 0
-        while looks < QUIET_LOOKS:
-            state = await self.state()
-            pending = state["pending_trades"] or any(account["open_orders"] for account in state["accounts"])
-            looks = 0 if pending else looks + 1
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(0.1)
-        return True
-
     async def _call(self, method: str, path: str, body: Mapping[str, str] | None) -> dict[str, Any]:
-        try:
-            async with self._session.request(method, self._url + path, json=body) as response:
-                answer = await response.json()
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unavailable(f"the exchange at {self._url} does not answer {path}: {error}") from None
+        """One call, tried again while the exchange is being restarted."""
+        deadline = time.monotonic() + RESTART_LIMIT_S
+        while True:
+            try:
+                async with self._session.request(method, self._url + path, json=body) as response:
+                    answer = await response.json()
+                break
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the exchange at {self._url} does not answer {path}: {error}") from None
+                await asyncio.sleep(LOOK_EVERY_S)
         if response.status != 200 or not isinstance(answer, dict):
             raise Unavailable(f"the exchange at {self._url} refused {path}: {answer}")
         return answer

@@ -130,7 +130,6 @@ class Trader:
         except (RPCError, WorkflowQueryFailedError) as error:  # it ended meanwhile, or cannot tell yet
             log.info("status not known", workflow_id=handle.id, error=str(error))
         else:
-            self.payouts.know(record.plan)
             self.scanner.resumed(key, [leg.instrument.token for leg in record.plan.basket.legs])
             self.heard(record)
         await self._follow(handle, key)
@@ -151,7 +150,6 @@ class Trader:
 
     async def _trade(self, plan: TradePlan, taken: Taken) -> None:
         key = plan.basket.key
-        self.payouts.know(plan)
         try:
             handle = await start_trade(self.client, plan, self.config.temporal.task_queue)
         except RPCError as error:
@@ -188,6 +186,8 @@ class Trader:
             return  # its worker told of it before its result came
         self._told[record.plan.basket.key] = (record.plan.trade_id, record.phase)
         self.budget.moved(record.plan.trade_id, record.phase)
+        if record.orders or record.phase is Phase.PLACING:
+            self.payouts.know(record.plan)
         log.info("phase", trade_id=record.plan.trade_id, phase=record.phase, reason=record.reason)
         emit("trade", trade=trade_event.of_record(record))
 

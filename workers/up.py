@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 START_LIMIT_S = 60.0
 QUIET_LIMIT_S = 60.0
-SWEEP_LIMIT_S = 30.0
+SWEEP_TRIES, SWEEP_RETRY_S = 10, 5.0
 STOP_PATIENCE_S = 5.0
 """How long Ctrl-C waits for running trades; after that they wait, durable, for the next `arbsaga up`."""
 TICK_S = 0.1
@@ -50,9 +50,9 @@ class UpOptions:
     live: bool = False
 
     @property
-    def bounded(self) -> bool:
-        """Whether the run stops by itself and is judged at its end."""
-        return self.trades is not None or self.seconds is not None
+    def judged(self) -> bool:
+        """Whether the run stops by itself and is compared with the exchange's own record, which only paper has."""
+        return (self.trades is not None or self.seconds is not None) and not self.live
 
 
 class Up:
@@ -76,12 +76,13 @@ class Up:
         """Start everything, trade until asked to stop or done, end in order. Raises UserError."""
         async with self._children():
             with self._view:
-                await self._start()
+                await self._show_while("starting", self._start())
                 await self._trade(stop)
-                finished = not stop.is_set()
-                summary = await self._finish() if self._options.bounded and finished else None
-            if summary is None:
-                return await self._stopped_early()
+                summary = await self._finish(stop) if self._options.judged else None
+                if summary is None:
+                    await self._drain(stop, STOP_PATIENCE_S)
+        if summary is None:
+            return self._say_stopped()
         show(summary.fields, table(summary), as_json=self._options.as_json)
         return OK if summary.holds else FAILED
 
@@ -96,14 +97,12 @@ class Up:
 
     async def _start(self) -> None:
         servers = [self._temporal] if self._options.live else [self._temporal, self._exchange]
-        for child in servers:
-            child.start()
-        for child in servers:
-            await child.wait_ready(START_LIMIT_S)
-        for child in (self._trader, self._watchdog):
-            child.start()
-        await self._trader.wait_ready(START_LIMIT_S)
-        await self._watchdog.wait_ready(START_LIMIT_S)
+        for children in (servers, [self._trader, self._watchdog]):
+            for child in children:
+                child.start()
+                self._board.down[child.name] = "starting"
+            for child in children:
+                await child.wait_ready(START_LIMIT_S)
 
     async def _trade(self, stop: asyncio.Event) -> None:
         """Until asked to stop, or the run has what it was started for."""
@@ -123,22 +122,49 @@ class Up:
             if child.given_up:
                 raise Unavailable(child.failure or f"{child.name} ended; see {self._folder.log(child.name)}")
 
-    async def _finish(self) -> Summary:
-        """Let every trade end, the exchange settle and the last payouts be booked; then judge."""
-        self._drain()
-        ended = await self._watch(self._drained, self._patience_s())
+    async def _finish(self, stop: asyncio.Event) -> Summary | None:
+        """Let every trade end, the exchange settle and the last payouts be booked; then judge. None: stopped."""
+        ended = await self._drain(stop, self._patience_s())
+        if stop.is_set():
+            return None
         async with ExchangeAdmin(exchange_url(self._config, self._folder)) as admin:
-            await admin.pause()
-            quiet = asyncio.create_task(admin.wait_quiet(QUIET_LIMIT_S))
-            while not quiet.done():
-                self._view.refresh(self._board)
-                await asyncio.sleep(TICK_S)
-            await quiet
-        self._trader.tell("sweep")
-        await self._watch(self._swept, SWEEP_LIMIT_S)
+            await self._show_while("waiting for settlement", admin.settle(QUIET_LIMIT_S))
+        await self._show_while("booking payouts", self._sweep())
         for child in (self._trader, self._watchdog):
-            await child.stop()
+            await self._show_while("comparing with the truth journal", child.stop())
         return self._judge(0 if ended else len(self._board.open))
+
+    async def _drain(self, stop: asyncio.Event, limit_s: float) -> bool:
+        """Start no more trades and wait until those that run have ended; False when that takes too long."""
+        self._draining = True
+        self._trader.tell("drain")
+        deadline, asked = time.monotonic() + limit_s, stop.is_set()
+        while not self._drained.is_set() and time.monotonic() < deadline and stop.is_set() is asked:
+            self._board.doing = f"waiting for {len(self._board.open)} open trades"
+            self._view.refresh(self._board)
+            await asyncio.sleep(TICK_S)
+        return self._drained.is_set()
+
+    async def _sweep(self) -> None:
+        """Have the trader book the last payouts; one that was just being restarted is asked again."""
+        for _ in range(SWEEP_TRIES):
+            self._trader.tell("sweep")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._swept.wait(), SWEEP_RETRY_S)
+                return
+
+    async def _show_while(self, doing: str, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for it with the view alive."""
+        self._board.doing = doing
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                self._view.refresh(self._board)
+                await asyncio.wait({task}, timeout=TICK_S)
+        finally:
+            task.cancel()
+        self._board.doing = ""
+        task.result()
 
     def _judge(self, unended: int) -> Summary:
         ledger = open_ledger(self._config, self._folder)
@@ -154,27 +180,12 @@ class Up:
             unended=unended,
         )
 
-    async def _stopped_early(self) -> int:
-        self._drain()
-        await self._watch(self._drained, STOP_PATIENCE_S)
+    def _say_stopped(self) -> int:
         left = len(self._board.open)
-        message = (
-            f"Stopped. {left} open trades go on with the next `arbsaga up`." if left else "Stopped. No trade is open."
-        )
-        show({"stopped": True, "open": left, "trades": self._board.sent}, message, as_json=self._options.as_json)
+        going_on = f"{left} open trades go on with the next `arbsaga up`." if left else "No trade is open."
+        stopped = {"stopped": True, "open": left, "trades": self._board.sent}
+        show(stopped, f"Stopped. {going_on}", as_json=self._options.as_json)
         return OK
-
-    def _drain(self) -> None:
-        self._draining = True
-        self._trader.tell("drain")
-
-    async def _watch(self, happened: asyncio.Event, limit_s: float) -> bool:
-        """Wait for it with the view alive; False after `limit_s`."""
-        deadline = time.monotonic() + limit_s
-        while not happened.is_set() and time.monotonic() < deadline:
-            self._view.refresh(self._board)
-            await asyncio.sleep(TICK_S)
-        return happened.is_set()
 
     def _patience_s(self) -> float:
         """Longer than any trade may live: placing, proving, undoing and settling."""

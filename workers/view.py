@@ -71,8 +71,9 @@ def _head(board: Board, header: Header) -> RenderableType:
     grid.add_column(justify="right", no_wrap=True)
     seconds = int(time.monotonic() - board.began)
     name = Text.assemble(("arbsaga", "bold"), f" {header.mode} · {seconds // 60:02d}:{seconds % 60:02d}")
-    if header.goal:
-        name.append(f" · {header.goal}", "dim")
+    for note in (header.goal, board.doing):
+        if note:
+            name.append(f" · {note}", "dim")
     grid.add_row(name, Text.assemble(("Temporal UI ", "dim"), (header.ui, f"underline link {header.ui}")))
     return grid
 
@@ -179,8 +180,9 @@ def _foot(board: Board) -> RenderableType:
     text = Text(f"trades {board.sent}  {counts}  open {len(board.open)}", no_wrap=True, overflow="ellipsis")
     text.append(f"   messages {board.stats.get('messages', 0):,}", "dim")
     if board.down:
-        text.append(f"   down: {', '.join(board.down)}", "bold red")
-    text.append("\nCtrl-C stops; open trades go on with the next `arbsaga up`", "dim")
+        text.append("\n" + ", ".join(f"{name} {state}" for name, state in board.down.items()), "bold yellow")
+    else:
+        text.append("\nCtrl-C stops; open trades go on with the next `arbsaga up`", "dim")
     return text
 
 

@@ -103,6 +103,21 @@ def test_profit_is_that_of_ended_trades() -> None:
     assert made.profit == Decimal("0.75")
 
 
+def test_a_run_of_months_keeps_only_the_sums_of_old_trades(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.board.KEPT_TRADES", 3)
+    made = board(moved(Phase.UNWINDING, 1, "OPEN"), moved(Phase.REFUSED, 1, "R"))
+    for at in range(9):
+        made.feed("trader", moved(Phase.COMMITTED, at, f"N{at}", profit="0.50"))
+    assert len(made.trades) == 3
+    assert "OPEN" in made.trades
+    assert (made.sent, made.count(Phase.COMMITTED), made.count(Phase.REFUSED), made.profit) == (
+        10,
+        9,
+        1,
+        Decimal("4.5"),
+    )
+
+
 def test_messages_counted_before_a_restart_are_kept() -> None:
     made = board({"event": "stats", "messages": 100}, {"event": "died", "exit_code": -9, "restart_in_s": 0.1})
     made.feed("trader", {"event": "stats", "messages": 7})
