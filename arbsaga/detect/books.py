@@ -189,7 +189,8 @@ class LiveBooks:
         book = self._books.get(token)
         if book is None:
             return None
-        book.refresh()
+        if book.stale_ask:
+            book.refresh()
         return book.best_ask
 
     def missing(self, stream: Stream) -> list[str]:
@@ -265,11 +266,11 @@ class LiveBooks:
             if book is None:
                 continue
             book.stream.proved_ns = received_ns
-            if book.live:
+            if book.stale_bid or book.stale_ask:
                 book.refresh()
-                if wrong := book.wrong() or self._crossed(book, received_ns):
-                    self.counters.caught += 1
-                    self._distrust(book, wrong)
+            if book.live and (wrong := book.wrong() or self._crossed(book, received_ns)):
+                self.counters.caught += 1
+                self._distrust(book, wrong)
         self._on_frame(received_ns, tokens)
 
     def gap(self, tokens: Sequence[str], reason: str) -> None:

@@ -158,12 +158,10 @@ class Scanner:
 
     def _on_frame(self, received_ns: int, tokens: Sequence[str]) -> None:
         near: dict[str, Watch] = {}
+        touched, best_ask = self._index.touched, self.books.ask
         for token in tokens:
-            touched = self._index.touched(token)
-            if not touched:
-                continue
-            ask = self.books.ask(token)
-            for watch, at in touched:
+            ask = best_ask(token)
+            for watch, at in touched(token):
                 if ask != watch.asks[at]:
                     watch.move(at, ask)
                 if watch.near:
