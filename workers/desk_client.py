@@ -66,8 +66,10 @@ class DeskClient:
         self._want = want
         self._holder = f"{socket.gethostname()}/{os.getpid()}"
         self._handle = client.get_workflow_handle_for(DeskWorkflow.run, desk_id(account))
+        self._limits = Limits(NO_USD, NO_USD)
         self._wake = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
+        self._closing = False
         self._lease = self._new_lease()
         self.status: DeskStatus | None = None
 
@@ -76,13 +78,15 @@ class DeskClient:
 
         Raises Unavailable when the desk does not answer.
         """
+        self._limits = limits
         for attempt in range(START_TRIES):
             try:
                 await start_desk(self._client, self._account, self._task_queue)
-                await self._handle.execute_update(DeskWorkflow.set_limits, limits, rpc_timeout=ANSWER_LIMIT)
+                await self._set_limits()
                 await self._renew()
                 break
             except NO_ANSWER as error:
+                _heed_cancel(error)
                 log.warning("desk does not answer", account=self._account, attempt=attempt, error=str(error))
                 await asyncio.sleep(HURRY_S)
         else:
@@ -91,10 +95,11 @@ class DeskClient:
 
     async def close(self) -> None:
         """Give back what no trade took, and stop renewing."""
+        # No cancel: the SDK turns one into "no answer", and the loop would go on.
+        self._closing = True
+        self._wake.set()
         if self._renewing is not None:
-            self._renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._renewing
+            await self._renewing
         self._want = NO_USD
         self._rotate()
         try:
@@ -147,6 +152,8 @@ class DeskClient:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), PERIOD_S)
             self._wake.clear()
+            if self._closing:
+                return
             if time.monotonic() - self._lease.since > ROTATE_S:
                 self._rotate()
             try:
@@ -156,12 +163,17 @@ class DeskClient:
                 await self._revive()
             await asyncio.sleep(HURRY_S)
 
+    async def _set_limits(self) -> None:
+        self.status = await self._handle.execute_update(DeskWorkflow.set_limits, self._limits, rpc_timeout=ANSWER_LIMIT)
+
     async def _renew(self) -> None:
         lease, before = self._lease, self._lease.previous
         previous = (before.lease_id, before.taken) if before else ("", NO_USD)
         ask = LeaseAsk(lease.lease_id, self._holder, self._want, lease.taken, *previous)
         answer = await self._handle.execute_update(DeskWorkflow.lease, ask, rpc_timeout=ANSWER_LIMIT)
         self.status = answer.status
+        if answer.status.total == NO_USD:
+            await self._set_limits()  # the desk was made again from the ledger, which does not know them
         if lease is not self._lease:
             return  # replaced while the answer was on its way
         lease.previous = None
@@ -185,3 +197,10 @@ class DeskClient:
 
     def _new_lease(self, previous: _Lease | None = None) -> _Lease:
         return _Lease(f"{self._holder}/{secrets.token_hex(6)}", previous=previous)
+
+
+def _heed_cancel(error: Exception) -> None:
+    """The SDK turns the cancellation of an update's caller into an ordinary error; here it is one again."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error

@@ -19,9 +19,9 @@ from arbsaga.risk.desk import (
     Limits,
     Use,
 )
+from workflows import messages
 from workflows.messages import DeskStart, held_id
 
-MAX_EVENTS = 4_000
 ARCHIVE_PAUSE = timedelta(seconds=2)
 """Ended trades are archived together, a moment after the first of them."""
 STEP_LIMIT = timedelta(seconds=30)
@@ -45,7 +45,7 @@ class DeskWorkflow:
         """For ever: take back leases of silent processes, archive what ended, continue as new."""
         if self._known is None:
             self._known = await _ask("rebuild_desk", self._account, Desk)
-        while workflow.info().get_current_history_length() < MAX_EVENTS:
+        while workflow.info().get_current_history_length() < messages.MAX_EVENTS:
             await self._until_something_is_due()
             await self._take_back()
             await self._archive()
@@ -121,13 +121,19 @@ class DeskWorkflow:
         due = self._desk.next_due_ms()
         timeout = None if due is None else timedelta(milliseconds=max(1, due - _now_ms()))
         try:
-            await workflow.wait_condition(self._busy, timeout=timeout)
+            await workflow.wait_condition(lambda: self._busy() or self._due_before(due), timeout=timeout)
         except TimeoutError:
             return
-        await workflow.sleep(ARCHIVE_PAUSE)
+        if self._desk.to_archive:
+            await workflow.sleep(ARCHIVE_PAUSE)
 
     def _busy(self) -> bool:
-        return bool(self._desk.to_archive) or workflow.info().get_current_history_length() >= MAX_EVENTS
+        return bool(self._desk.to_archive) or workflow.info().get_current_history_length() >= messages.MAX_EVENTS
+
+    def _due_before(self, due_ms: int | None) -> bool:
+        """Whether a lease came that is due before what is waited for. Renewals only move it further away."""
+        first = self._desk.next_due_ms()
+        return first is not None and (due_ms is None or first < due_ms)
 
     async def _take_back(self) -> None:
         for lease in self._desk.due(_now_ms()):

@@ -8,13 +8,13 @@ from temporalio import workflow
 
 from arbsaga.saga.messages import Phase, PollFills, TradeRecord
 from arbsaga.saga.trade import Trade
+from workflows import messages
 from workflows.messages import CANCELLED, HeldTrade
 from workflows.runtime import TemporalEffects
 from workflows.to_desk import tell_desk
 
 FIRST_PAUSE_S = 1
 LONGEST_PAUSE_S = 300
-MAX_EVENTS = 2_000
 PAGES_LIMIT = timedelta(minutes=1)
 
 
@@ -62,7 +62,7 @@ class HeldWorkflow:
             await self._fx.page(page)
         while not self._decision:
             await self._look()
-            if workflow.info().get_current_history_length() > MAX_EVENTS:
+            if workflow.info().get_current_history_length() > messages.MAX_EVENTS:
                 pages = await self._fx.undelivered(PAGES_LIMIT)
                 workflow.continue_as_new(replace(self._held, pages=pages, decision=self._decision))
             await self._pause()

@@ -8,6 +8,8 @@ from arbsaga.saga.messages import Page, TradeRecord
 
 TASK_TIMEOUT = timedelta(seconds=2)
 """A workflow task whose worker died is given to another after this."""
+MAX_EVENTS = 4_000
+"""A desk or a watch continues as new after this many events: a replay stays fast."""
 HELD_WORKFLOW = "HeldWorkflow"
 DESK_WORKFLOW = "DeskWorkflow"
 CANCELLED = "cancelled from the Temporal UI"
