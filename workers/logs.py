@@ -41,7 +41,7 @@ def configure(log_file: Path, level: int = logging.INFO) -> None:
     close()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "websockets", "aiohttp.access"):
+    for noisy in ("httpx", "httpcore", "websockets", "aiohttp.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -111,8 +111,9 @@ class Child:
             code = await self._run_once()
             if self._stopping or (code == USER_ERROR and not self._was_ready):
                 break
-            failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
+            failures = 0 if time.monotonic() - began > STEADY_S else failures
             pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+            failures += 1
             log.warning("child died", child=self.name, exit_code=code, restart_in_s=pause)
             self.on_event(self.name, {"event": "died", "exit_code": code, "restart_in_s": pause})
             self.restarts += 1

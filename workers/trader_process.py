@@ -107,6 +107,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         trader.scanner = scanner
         logging.getLogger("temporalio.workflow").addFilter(PhaseReports(trader.heard))
         async with parts.worker(partial(_live, scanner.books)):
+            log.info("working")  # from here on open trades move; the rest is for new ones
             await desk.start(Limits(config.total, config.per_trade))
             await trader.resume()
             await payouts.catch_up(await _invested(parts.client, config.account))
