@@ -32,6 +32,7 @@ class Payouts:
     paid_out: Callable[[str], Awaitable[None]]
     _instruments: dict[str, Instrument] = field(default_factory=dict)
     _trades: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def know(self, plan: TradePlan) -> None:
         """Remember which trade may hold which tokens, the complements it may hedge with included."""
@@ -50,7 +51,14 @@ class Payouts:
                 log.warning("payout sweep failed", error=str(error))
 
     async def sweep(self) -> int:
-        """Book what was paid out since the last sweep. Returns how many positions are still held."""
+        """Book what was paid out since the last sweep. Returns how many positions are still held.
+
+        One sweep at a time: two that had read the same position would each book it.
+        """
+        async with self._sweeping:
+            return await self._sweep()
+
+    async def _sweep(self) -> int:
         positions = await asyncio.to_thread(self.ledger.positions, self.account)
         if positions.keys() - self._instruments.keys():
             await self._learn()

@@ -75,6 +75,16 @@ async def test_a_resolved_basket_is_paid_out_once_and_its_trade_is_told(desk: De
     assert desk.ledger.postings_balance() == 0
 
 
+async def test_two_sweeps_at_once_pay_once(desk: Desk) -> None:
+    """The periodic sweep and the one at the end of a run once booked the same position twice."""
+    held(desk)
+    before = desk.money
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    await asyncio.gather(*(desk.payouts.sweep() for _ in range(4)))
+    assert desk.money == before + 20
+    assert desk.ledger.positions("main") == {}
+
+
 async def test_a_trade_is_told_of_only_when_nothing_of_it_is_held_any_more(desk: Desk) -> None:
     held(desk)
     desk.venue.winners = {"m1": Outcome.NO}
