@@ -20,6 +20,10 @@ LiveBooksOf = Callable[[Sequence[str]], Sequence[Book]]
 """This process's live books of these tokens; tokens without a live book are left out."""
 
 
+LAG_MS = 3_000
+"""A trade that was let through may not show in the venue's balance for so long: its cash is counted off until then."""
+
+
 @dataclass(frozen=True, slots=True)
 class DepthSettings:
     """Freshness in ms: how old a book may be, how far apart the books of one trade, how long funds are cached."""
@@ -112,12 +116,12 @@ class FundsCache:
         read_ms, funds = known
         if now_ms() - read_ms > self._settings.funds_fresh_ms:
             self._refresh(key, buys)
-        promised = sum((usd for at, usd in self._promised if at >= read_ms), NO_USD)
+        promised = sum((usd for at, usd in self._promised if at >= read_ms - LAG_MS), NO_USD)
         return Funds(Usd(funds.cash - promised), funds.short)
 
     def promise(self, amount: Usd) -> None:
         """A trade was let through that will spend up to `amount` USD."""
-        oldest = now_ms() - self._settings.funds_usable_ms
+        oldest = now_ms() - self._settings.funds_usable_ms - LAG_MS
         self._promised = [(at, usd) for at, usd in self._promised if at >= oldest] + [(now_ms(), amount)]
 
     async def _fetch(self, key: tuple[tuple[str, bool], ...], buys: Sequence[Instrument]) -> Funds:

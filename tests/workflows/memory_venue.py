@@ -124,7 +124,8 @@ class MemoryVenue:
         if filled:
             order.fills.append(Fill(f"t-{order_id[:10]}", filled, terms.limit, NO_USD, FillStatus.MATCHED, now_ms()))
         self.orders[order_id] = order
-        asyncio.get_running_loop().create_task(self._settle(order))
+        if filled:
+            asyncio.get_running_loop().create_task(self._settle(order))
         self.stir()
 
     async def _settle(self, order: Held) -> None:

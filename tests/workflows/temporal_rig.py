@@ -28,7 +28,7 @@ from workers.connect import TemporalSettings, connect
 from workers.start import start_trade, tell_desk
 from workers.worker import build_worker
 
-FAST = Patience(entry=700, undo=500, send_by=600, http=400, prove=300, settle=20_000, one_sided=300)
+FAST = Patience(entry=2_700, undo=500, send_by=2_500, http=400, prove=300, settle=20_000, one_sided=300)
 """Patience for tests: the same story, in less time."""
 ROOMY = Patience(entry=3_000, undo=1_000, send_by=3_000, http=1_000, prove=500, settle=30_000, one_sided=500)
 """Where a worker is replaced in the middle, two seconds pass before its trades move on."""
