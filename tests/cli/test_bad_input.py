@@ -18,6 +18,9 @@ from workers.temporal_server import HOST
 NOWHERE = {"ARBSAGA_TEMPORAL__ADDRESS": "127.0.0.1:1", "ARBSAGA_VENUE__CLOB_URL": "http://127.0.0.1:1"}
 KEY = "0x" + "5a" * 32
 
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+"""A process on a full disk could not write its coverage either, and would say so."""
+
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
@@ -140,7 +143,9 @@ def test_a_full_disk(tmp_path: Path) -> None:
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024));"
         "from workers.cli import main; sys.argv = ['arbsaga', 'trades']; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=UNMEASURED
+    )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "cannot be written" in done.stderr
@@ -205,7 +210,9 @@ def test_an_unexpected_error_is_one_line_that_names_the_log(tmp_path: Path) -> N
         "console.log_to(__import__('pathlib').Path('it.log'))\n"
         "sys.exit(console.guarded(lambda: 1 / 0))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=UNMEASURED
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "arbsaga: unexpected error: ZeroDivisionError: division by zero; details in it.log\n"
     assert "ZeroDivisionError" in (tmp_path / "it.log").read_text()
