@@ -104,8 +104,9 @@ def _kept(row: TradeRow, positions: Collection[str]) -> list[Claim]:
     """The claim of a trade that ended and still holds something; none for the others."""
     tokens = [token for leg in row.plan.basket.legs for token in (leg.instrument.token, leg.instrument.complement)]
     holds = any(token in positions for token in tokens)
-    use = {Phase.COMMITTED: Use.INVESTED, Phase.HELD: Use.HELD}.get(row.phase)
-    if use is None or not holds or (use is Use.HELD and RESOLVED in row.reason):
+    use = Use.HELD if row.phase is Phase.HELD else Use.INVESTED
+    pays = row.ended and row.payout > 0
+    if not holds or (RESOLVED in row.reason if use is Use.HELD else not pays):
         return []
     plan = row.plan
     key = plan.basket.key

@@ -75,7 +75,7 @@ class Payouts:
         positions = await asyncio.to_thread(self.ledger.positions, self.account)
         for trade_id in trade_ids:
             story = await asyncio.to_thread(self.ledger.trade, trade_id)
-            if story is None or story.row is None or story.row.phase is not Phase.COMMITTED:
+            if story is None or story.row is None or story.row.phase is Phase.HELD:
                 continue
             legs = [leg.instrument for leg in story.row.plan.basket.legs]
             if not any(instrument.token in positions or instrument.complement in positions for instrument in legs):

@@ -72,7 +72,8 @@ class ArbitrageWorkflow:
         undelivered = await self._fx.undelivered(timedelta(0) if record.phase is Phase.HELD else PAGES_LIMIT)
         if record.phase is Phase.HELD:
             await self._hand_over(record, undelivered)
-        spent = record.spent if record.phase in (Phase.COMMITTED, Phase.HELD) else NO_USD
+        # A FLAT trade can still hold pairs from hedging: they pay $1 each, but only when their market resolves.
+        spent = record.spent if record.payout > 0 or record.phase is Phase.HELD else NO_USD
         ended = Ended(self._claim, workflow.info().run_id, record.phase, spent)
         await tell_desk(self._plan.account, "ended", ended)
         await workflow.wait_condition(workflow.all_handlers_finished)

@@ -84,7 +84,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A trade's workflow is over: how, and what it spent (USD, fees included)."""
+    """A trade's workflow is over: how, and what it spent on what it still holds (USD, fees included)."""
 
     claim: Claim
     run_id: str
@@ -193,15 +193,15 @@ class Desk:
         return desk if lease is None else desk._with_lease(replace(lease, claimed=Usd(lease.claimed + claim.amount)))
 
     def end(self, ended: Ended) -> "Desk":
-        """A trade is over: its capital is free (REFUSED, FLAT), invested (COMMITTED), or kept (HELD)."""
+        """A trade is over: its capital is free, invested (`spent` of it, above 0), or kept (HELD)."""
         trade_id = ended.claim.trade_id
         if trade_id in self.ended:
             return self
         desk = replace(self.claim(ended.claim), to_archive=(*self.to_archive, ended))
-        if ended.phase is Phase.COMMITTED:
-            return desk._keep(replace(ended.claim, use=Use.INVESTED, amount=Usd(max(NO_USD, ended.spent))))
         if ended.phase is Phase.HELD:
             return desk._keep(replace(ended.claim, use=Use.HELD, amount=Usd(max(ended.claim.amount, ended.spent))))
+        if ended.spent > 0:
+            return desk._keep(replace(ended.claim, use=Use.INVESTED, amount=ended.spent))
         return desk.paid_out(trade_id)
 
     def paid_out(self, trade_id: str) -> "Desk":

@@ -71,9 +71,13 @@ def test_a_claim_moves_capital_from_leased_to_reserved_once():
 
 
 def test_ends_free_invest_or_keep():
-    """REFUSED and FLAT free the capital, COMMITTED invests what was spent, HELD keeps it and blocks the basket."""
+    """REFUSED and FLAT free the capital, COMMITTED invests what was spent, HELD keeps it and blocks the basket.
+
+    A FLAT trade that holds pairs from hedging has its capital in them until their market resolves.
+    """
     start = DESK.lease(ask(), 0)[0].claim(claim())
     assert start.end(ended(claim(), Phase.FLAT)).status().reserved == 0
+    assert start.end(ended(claim(), Phase.FLAT, 3)).status().invested == 3
     committed = start.end(ended(claim(), Phase.COMMITTED, 18)).status()
     assert (committed.reserved, committed.invested, committed.free) == (0, 18, 52)
     held = start.end(ended(claim(), Phase.HELD, 22)).status()
