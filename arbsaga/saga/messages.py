@@ -67,7 +67,7 @@ class UndoLimits:
     """What undoing may cost and how often it is tried.
 
     `loss_budget`: USD that completing or exiting may lose on top of doing nothing. `rounds`: how
-    many undo orders a trade may send in all. `residue`: shares per leg that may be left over
+    many undo orders a trade may send for each of its legs. `residue`: shares per leg that may be left over
     when they are too few for any order; `residue_usd` caps what they cost.
     """
 
