@@ -3,7 +3,8 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,9 @@ from arbsaga.notify.services import Service
 from arbsaga.saga.messages import Page
 
 _log = structlog.get_logger(__name__)
+
+TURN_EVERY_S = 0.05
+"""How often a page looks whether it is its turn to be sent."""
 
 
 class Pager:
@@ -41,14 +45,10 @@ class Pager:
         if known is None and page.key not in self._shown:
             self._shown.add(page.key)
             self._console(as_text(page))
-        turn = await asyncio.to_thread(self._take_turn)
-        try:
+        async with self._a_turn():
             had = await asyncio.to_thread(self._had, page.key)
             left = [service for service in self._services if service.name not in had]
             sent = await asyncio.gather(*(self._send(page, service) for service in left))
-        finally:
-            if turn is not None:
-                os.close(turn)
         return logged and all(sent)
 
     def _write_down(self, page: Page) -> tuple[Alert | None, bool]:
@@ -58,15 +58,25 @@ class Pager:
             _log.error("alert log failed", key=page.key, error=str(error))
             return None, False
 
-    def _take_turn(self) -> int | None:
-        """One process sends at a time, so that two that were asked at once do not both send."""
+    @asynccontextmanager
+    async def _a_turn(self) -> AsyncIterator[None]:
+        """One process sends at a time, so that two that were asked at once do not both send.
+
+        Never waits in a thread: pages behind a slow service took all of them, and an undo's order waited for its
+        ledger; and a page that was given up while its thread waited kept the turn for ever.
+        """
         try:
             turn = os.open(self._turn, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             _log.error("alert log failed", error=str(error))
-            return None  # a page twice is better than none
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        return turn
+            yield  # a page twice is better than none
+            return
+        try:
+            while not _locked(turn):  # noqa: ASYNC110 - another process has it: there is no event to wait for
+                await asyncio.sleep(TURN_EVERY_S)
+            yield
+        finally:
+            os.close(turn)
 
     def _had(self, key: str) -> set[str]:
         """Services that took the page, by the log or, where that fails, by memory."""
@@ -92,6 +102,14 @@ class Pager:
             self._alerts.note(key, "failed" if failure else "sent", service, failure)
         except OSError as error:
             _log.error("alert log failed", key=key, error=str(error))
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def as_text(page: Page) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -89,6 +89,30 @@ async def test_two_that_are_asked_at_once_send_once(phone: Phone, log: Path):
     pagers = [Pager([phone.url], log, lambda text: None) for _ in range(2)]
     assert await asyncio.gather(*(pager.deliver(PAGE) for pager in pagers)) == [True, True]
     assert phone.got == [PAGE.headline]
+
+
+async def test_a_page_given_up_while_it_waits_for_its_turn_leaves_the_turn_to_others(phone: Phone, log: Path):
+    """An attempt that timed out behind a slow service once kept the turn for as long as its process lived."""
+    pager = Pager([phone.url], log, lambda text: None)
+    async with Pager([], log, lambda text: None)._a_turn():
+        waiting = asyncio.create_task(pager.deliver(PAGE))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert await asyncio.wait_for(pager.deliver(PAGE), 5)
+    assert phone.got == [PAGE.headline]
+
+
+async def test_pages_that_wait_for_their_turn_keep_no_thread(log: Path):
+    """The ledger's writes need the same threads: behind a slow service they once had to wait."""
+    pager = Pager([], log, lambda text: None)
+    async with pager._a_turn():
+        pages = [replace(PAGE, key=f"t{number}/held") for number in range(64)]
+        waiting = [asyncio.create_task(pager.deliver(page)) for page in pages]
+        while len(read_alerts(log)) < len(pages):
+            await asyncio.sleep(0.01)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: True), 5)
+    assert all(await asyncio.gather(*waiting))
 
 
 async def test_a_service_that_is_down_loses_nothing(phone: Phone, log: Path):

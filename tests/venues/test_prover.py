@@ -166,6 +166,16 @@ class TestDenied:
         seen = await look(venue, view())
         assert (seen.state, seen.denied_ms > 0) == (OrderState.LIVE, True)
 
+    async def test_order_that_came_after_it_was_denied_is_looked_up_before_it_is_over(self, stub, venue, moment):
+        """It may have filled between its late arrival and the cancel: an old denial says nothing of that."""
+        denied = await look(venue, view())
+        moment.ms += proving.GONE_MS + 1
+        stub.answers[CANCEL] = {"canceled": [ORDER_ID], "not_canceled": {}}
+        seen = await look(venue, denied)
+        assert (seen.state, seen.denied_ms) == (OrderState.LIVE, moment.ms)
+        stub.answers[TRADES] = {"data": [trade_record()]}
+        assert (await look(venue, seen)).filled == 10
+
     async def test_evidence_takes_a_denial_back(self, stub, venue):
         """A post can arrive 20 s late."""
         denied = await look(venue, view())

@@ -123,8 +123,8 @@ class Prover:
             seen = add(seen, trade, "trades")
         if seen.fills != told.fills:
             self._stream.expect(view.order_id)
-        exists = seen.state not in (OrderState.UNKNOWN, OrderState.ABSENT)
-        return replace(seen, denied_ms=0) if answer.order is not None or (exists and seen != told) else seen
+        shown = answer.order is not None or (_exists(seen) and seen != told)
+        return replace(seen, denied_ms=0) if shown else seen
 
     async def _withdraw_unknown(self, view: OrderView, answer: _Answers) -> OrderView:
         """Cancel what should exist and nobody knows: a post that arrives later finds nothing to trade for long."""
@@ -143,6 +143,8 @@ class Prover:
         if view.state.final or not answer.negative:
             return view  # a cancel alone never ends an order: what filled before it must be seen first
         if withdrawal.canceled:
+            if not _exists(view):
+                view = replace(view, denied_ms=0)  # it came after it was denied, and may have filled since
             view = merge(view, "cancel", state=OrderState.LIVE)  # the cancel proves that it existed
         elif not withdrawal.unknown:
             return view
@@ -164,6 +166,10 @@ class Prover:
             return _Withdrawal(canceled=True, unknown=False, text="canceled")
         reason = next((why for key, why in answer.not_canceled.items() if key.lower() == order_id), "")
         return _Withdrawal(canceled=False, unknown=_says_not_found(reason), text=f"not canceled: {reason}")
+
+
+def _exists(view: OrderView) -> bool:
+    return view.state not in (OrderState.UNKNOWN, OrderState.ABSENT)
 
 
 def _says_not_found(text: str) -> bool:
