@@ -74,6 +74,16 @@ class TestSources:
         assert (seen.state, seen.denied_ms) == (OrderState.LIVE, 0)
         assert stub.count(*CANCEL) == 0
 
+    async def test_what_the_stream_told_in_full_needs_no_request(self, stub, venue):
+        """A matched order whose fills are all seen: a request would only repeat it; silence is asked about again."""
+        await stub.send(trade_record(event_type="trade", type="TRADE"))
+        assert await venue.news([ORDER_ID], 2_000)
+        seen = await look(venue, view())
+        assert (seen.state, seen.filled) == (OrderState.DONE, 10)
+        assert stub.count(*BY_ID) == stub.count(*TRADES) == 0
+        assert await look(venue, seen) == seen
+        assert stub.count(*TRADES) == 1, "nothing new was told, so the venue is asked"
+
     async def test_trades_are_asked_from_before_the_order_was_made(self, stub, venue):
         asked = []
 

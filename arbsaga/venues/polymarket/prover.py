@@ -74,7 +74,10 @@ class Prover:
         self._tried_ms: dict[str, int] = {}
 
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
-        """See `Venue.look`."""
+        """See `Venue.look`. What the user stream has just told in full needs no request."""
+        told = tuple(map(self.told, known))
+        if told != tuple(known) and all(map(_in_full, told)):
+            return told
         answers = await self._ask(known)
         seen = [self._fold(view, answer) for view, answer in zip(known, answers, strict=True)]
         return tuple(await asyncio.gather(*map(self._withdraw_unknown, seen, answers)))
@@ -170,6 +173,11 @@ class Prover:
 
 def _exists(view: OrderView) -> bool:
     return view.state not in (OrderState.UNKNOWN, OrderState.ABSENT)
+
+
+def _in_full(view: OrderView) -> bool:
+    """Whether the order can fill no more and each of its fills is seen; only their settlement can still move."""
+    return view.state is OrderState.DONE and view.explained
 
 
 def _says_not_found(text: str) -> bool:
