@@ -40,7 +40,7 @@ def figures() -> dict[str, float]:
         leg=0,
         attempt=1,
         purpose=Purpose.ENTER,
-        instrument=Instrument("polymarket", "0x" + "11" * 32, str(2**255 + 5), str(2**255 + 7), Outcome.YES, "", RULES),
+        instrument=Instrument("polymarket", "0x" + "11" * 32, "7" * 70, "8" * 70, Outcome.YES, "", RULES),
         side=Side.BUY,
         size=Size(Decimal(10)),
         limit=Price(Decimal("0.52")),
