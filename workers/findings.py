@@ -7,8 +7,10 @@ from enum import StrEnum
 
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import NO_SIZE, ZERO, Size
+from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.ledger import Intent
 from arbsaga.ledger.rows import ENDS
+from arbsaga.saga.messages import Phase
 from arbsaga.venues.port import AccountFill, OpenOrder
 
 
@@ -17,6 +19,7 @@ class Kind(StrEnum):
 
     ORPHAN_ORDER = "orphan-order"
     LEFT_ORDER = "left-order"
+    LATE_FILL = "late-fill"
     STALLED = "stalled"
     STRAY_POSITION = "stray-position"
     MISSING_POSITION = "missing-position"
@@ -28,6 +31,7 @@ class Kind(StrEnum):
 GRACE_MS: Mapping[Kind, int] = {
     Kind.ORPHAN_ORDER: 5_000,
     Kind.LEFT_ORDER: 10_000,
+    Kind.LATE_FILL: 5_000,
     Kind.STALLED: 0,
     Kind.STRAY_POSITION: 15_000,
     Kind.MISSING_POSITION: 30_000,
@@ -71,17 +75,27 @@ class AtVenue:
     shares: Mapping[str, Size] | None = None
     resolved: frozenset[str] = frozenset()
 
+    @property
+    def filled(self) -> Mapping[str, Size]:
+        """Shares by order, of the fills that did not fail."""
+        sizes: defaultdict[str, Size] = defaultdict(lambda: NO_SIZE)
+        for one in self.fills:
+            if one.fill.status is not FillStatus.FAILED:
+                sizes[one.order_id] = Size(sizes[one.order_id] + one.fill.size)
+        return sizes
+
 
 @dataclass(frozen=True, slots=True)
 class InLedger:
     """The same account in the ledger, read after the venue: whatever was sent by then is written here.
 
-    `in_flight`: orders of trades without an end; `owners`: the intents behind the venue's open orders; `updated_ms`
-    by trade, where something was recorded.
+    `in_flight`: orders of trades without an end; `owners`: the intents behind the venue's open orders, and behind
+    those that filled more than is `booked` (shares by order); `updated_ms` by trade, where something was recorded.
     """
 
     in_flight: tuple[Intent, ...] = ()
     owners: Mapping[str, Intent] = field(default_factory=dict)
+    booked: Mapping[str, Size] = field(default_factory=dict)
     shares: Mapping[str, Size] = field(default_factory=dict)
     updated_ms: Mapping[str, int] = field(default_factory=dict)
 
@@ -106,7 +120,8 @@ class Snapshot:
         if self.venue is None or self.ledger is None:
             return frozenset({Kind.TEMPORAL, Kind.VENUE, Kind.LEDGER})
         positions = {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
-        return frozenset(Kind) - (positions if self.venue.shares is None else set())
+        # That a late fill is too old to be listed any more does not undo it.
+        return frozenset(Kind) - {Kind.LATE_FILL} - (positions if self.venue.shares is None else set())
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:
@@ -114,6 +129,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     found = [_trouble(kind, why) for kind, why in snapshot.troubles.items()]
     if snapshot.venue and snapshot.ledger:
         found += _orders(snapshot.venue, snapshot.ledger)
+        found += _late_fills(snapshot.venue, snapshot.ledger)
         found += _stalled(snapshot, snapshot.venue, snapshot.ledger)
         found += _positions(snapshot.venue, snapshot.ledger)
     return found
@@ -152,6 +168,40 @@ def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
                 facts=facts,
                 grace_ms=GRACE_MS[Kind.LEFT_ORDER],
             )
+
+
+def _late_fills(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+    """Fills of orders that nobody looks after any more: such a post came after the quiet time.
+
+    Positions do not show it: a market that is decided a moment later pays the shares out, or takes them.
+    """
+    for order_id in unbooked(venue, ledger.booked):
+        owner = ledger.owners.get(order_id)
+        if owner is None or owner.phase not in ENDS or not owner.state.final:
+            continue
+        if owner.phase is Phase.HELD and owner.state is not OrderState.ABSENT:
+            continue  # the watch over a HELD trade looks for the fills of its orders
+        theirs, ours = venue.filled[order_id], ledger.booked.get(order_id, NO_SIZE)
+        terms = owner.terms
+        yield Finding(
+            Kind.LATE_FILL,
+            order_id,
+            f"an order has filled although its trade is {owner.phase}: its fill is not in the ledger",
+            "The trade is one-sided: sell or hedge what filled, then book it.",
+            trade_id=terms.trade_id,
+            facts=(
+                ("order", order_id),
+                ("terms", f"{terms.purpose} {terms.side} {terms.size:f} {terms.instrument.title} at {terms.limit:f}"),
+                ("filled at the venue", f"{theirs:f}"),
+                ("in the ledger", f"{ours:f}"),
+            ),
+            grace_ms=GRACE_MS[Kind.LATE_FILL],
+        )
+
+
+def unbooked(venue: AtVenue, booked: Mapping[str, Size]) -> list[str]:
+    """The orders that filled more at the venue than is booked."""
+    return [order_id for order_id, size in venue.filled.items() if size > booked.get(order_id, NO_SIZE)]
 
 
 def _words(order: OpenOrder) -> str:

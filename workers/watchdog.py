@@ -18,7 +18,7 @@ from arbsaga.ledger import Intent, Ledger
 from arbsaga.notify import Alert, Pager, read_alerts
 from arbsaga.saga.messages import Page
 from arbsaga.venues.port import Venue
-from workers.findings import AtVenue, InLedger, Kind, Snapshot, findings, mismatches
+from workers.findings import AtVenue, InLedger, Kind, Snapshot, findings, mismatches, unbooked
 from workers.incidents import Incidents
 from workers.temporal_probe import probe
 
@@ -134,10 +134,12 @@ def _question(ledger: Ledger, settings: WatchSettings) -> Question:
 
 
 def _read(ledger: Ledger, settings: WatchSettings, at_venue: AtVenue) -> InLedger:
-    owners = ledger.intents_by_order([order.order_id for order in at_venue.orders])
+    booked = ledger.filled(list(at_venue.filled))
+    owners = ledger.intents_by_order([*(order.order_id for order in at_venue.orders), *unbooked(at_venue, booked)])
     return InLedger(
         in_flight=_in_flight(ledger, settings),
         owners={one.order_id: one for one in owners},
+        booked=booked,
         shares=ledger.positions(settings.account),
         updated_ms={row.trade_id: row.updated_ms for row in ledger.trades(open_only=True)},
     )

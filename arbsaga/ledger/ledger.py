@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from arbsaga.domain.money import ZERO, Size, Usd
-from arbsaga.domain.orders import OrderState, OrderTerms
+from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms
 from arbsaga.ledger import booking, database, models, postings, reading
 from arbsaga.ledger.database import Durability, explained
 from arbsaga.ledger.rows import ENDS, TERMS, Intent, TradeRow, TradeStory
@@ -106,6 +106,21 @@ class Ledger:
     def intents_by_order(self, order_ids: Sequence[str]) -> list[Intent]:
         """The intents behind these order ids; an id that none knows is missing."""
         return self._intents(reading.INTENTS.where(models.orders.c.order_id.in_(order_ids)))
+
+    def filled(self, order_ids: Sequence[str]) -> dict[str, Size]:
+        """Shares by order of the fills that did not fail; an order without any is missing."""
+        orders, fills = models.orders.c, models.fills.c
+        same = and_(fills.trade_id == orders.trade_id, fills.leg == orders.leg, fills.attempt == orders.attempt)
+        query = (
+            select(orders.order_id, fills.size)
+            .join(models.fills, same)
+            .where(orders.order_id.in_(order_ids), fills.status != FillStatus.FAILED)
+        )
+        sizes: dict[str, Size] = {}
+        with self._reading() as connection:
+            for order_id, size in connection.execute(query):
+                sizes[order_id] = Size(sizes.get(order_id, ZERO) + size)
+        return sizes
 
     def open_intents(self) -> list[Intent]:
         """Every order that, for all that was recorded, may still fill."""

@@ -98,6 +98,14 @@ def test_intents_are_found_by_lease_order_account_and_state(ledger: Ledger):
     assert [(one.terms.leg, one.phase) for one in ledger.open_intents()] == [(1, Phase.HELD)]
 
 
+def test_the_shares_of_an_order_are_those_that_did_not_fail(ledger: Ledger):
+    """Several fills add up; an order without any, or that nobody knows, is missing."""
+    intend(ledger, terms(leg=0), terms(leg=1), terms("t2"))
+    fills = (fill("a", "4"), fill("b", "2.5"), fill("c", "3", status=FillStatus.FAILED))
+    ledger.record(record([view(terms(leg=0), *fills), view(terms(leg=1))]))
+    assert ledger.filled(["0xt1/0/1", "0xt1/1/1", "0xt2/0/1", "0xnobody"]) == {"0xt1/0/1": D("6.5")}
+
+
 def test_orders_in_flight_are_those_of_trades_without_an_end(ledger: Ledger):
     """A trade that recorded nothing, or a phase between, is in flight; HELD is an end."""
     intend(ledger, terms("t1"), terms("t2"), terms("t3"))

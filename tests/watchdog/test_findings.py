@@ -167,6 +167,28 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_judged():
         (Kind.TEMPORAL, "temporal: refused"),
     ]
     assert blind.judged == {Kind.VENUE, Kind.TEMPORAL, Kind.LEDGER}
-    assert Snapshot(NOW, AtVenue(shares={}), InLedger()).judged == frozenset(Kind)
-    no_shares = frozenset(Kind) - {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
+    lasting = {Kind.LATE_FILL}
+    assert Snapshot(NOW, AtVenue(shares={}), InLedger()).judged == frozenset(Kind) - lasting
+    no_shares = frozenset(Kind) - lasting - {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
     assert Snapshot(NOW, AtVenue(), InLedger()).judged == no_shares
+
+
+@pytest.mark.parametrize("phase", [Phase.COMMITTED, Phase.FLAT, Phase.REFUSED, Phase.HELD])
+def test_a_fill_after_its_trade_ended_is_found(phase: Phase):
+    """A post that was delivered after the quiet time fills a trade that is over; shares may be paid out at once."""
+    owner = intent(phase=phase, state=OrderState.ABSENT)
+    venue = AtVenue(fills=(filled(),), resolved=frozenset({"y0"}))
+    (one,) = found(venue, InLedger(owners={owner.order_id: owner}))
+    assert (one.kind, one.subject, one.trade_id) == (Kind.LATE_FILL, owner.order_id, "t1")
+    assert dict(one.facts)["filled at the venue"] == "10"
+
+
+def test_fills_that_are_booked_or_looked_after_are_as_they_should_be():
+    """What failed never happened; a trade in flight, and the watch over a HELD one, book their own."""
+    ended = intent(phase=Phase.COMMITTED, state=OrderState.DONE)
+    owners = {ended.order_id: ended}
+    assert kinds(AtVenue(fills=(filled(),)), InLedger(owners=owners, booked={ended.order_id: D(10)})) == []
+    assert kinds(AtVenue(fills=(filled(status=FillStatus.FAILED),)), InLedger(owners=owners)) == []
+    for phase, state in ((None, OrderState.UNKNOWN), (Phase.HELD, OrderState.LIVE), (Phase.HELD, OrderState.DONE)):
+        owner = intent(phase=phase, state=state)
+        assert kinds(AtVenue(fills=(filled(),)), InLedger(owners={owner.order_id: owner})) == []

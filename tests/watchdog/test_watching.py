@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ledger_make import ACCOUNT, fill, instrument, order_id, plan, record, terms
 
 from arbsaga.domain.instruments import Outcome, Side
 from arbsaga.domain.money import Size
-from arbsaga.domain.orders import FillStatus
+from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.errors import Unavailable, VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager, read_alerts
@@ -194,6 +194,20 @@ async def test_a_stray_position_is_paged(watching, ledger: Ledger):
     async with watching(venue) as dog:
         await dog.told("stray-position/y0/1")
         assert dog.page("stray").facts == (("at the venue", "10"), ("in the ledger", "0"))
+
+
+async def test_a_fill_after_the_end_of_its_trade_is_paged_though_it_was_paid_out(watching, ledger: Ledger):
+    """The post arrived after its quiet time, and the market was decided a moment later: no share is left to be seen."""
+    order = intend(ledger, created_ms=now_ms())
+    ledger.record(record([view(terms(), state=OrderState.ABSENT)], Phase.FLAT))
+    late = replace(fill("f"), time_ms=now_ms())
+    venue = Answers(fills=[AccountFill(order.order_id, "y0", Side.BUY, late)], winner=Outcome.NO)
+    async with watching(venue) as dog:
+        await dog.told(f"late-fill/{order.order_id}/1")
+        assert dog.page("late-fill").trade_id == "t1"
+        venue.fills.clear()
+        await dog.quiet()
+        assert dog.keys() == [f"late-fill/{order.order_id}/1"]
 
 
 async def test_a_position_that_was_paid_out_is_no_incident(watching, ledger: Ledger):
