@@ -19,7 +19,7 @@ from arbsaga.domain.books import Book
 from arbsaga.domain.money import Size
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.errors import VenueError
-from arbsaga.ledger import Ledger
+from arbsaga.ledger import Intent, Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.funded import DepthAnswer, FundedOrders
 from arbsaga.saga.messages import (
@@ -107,9 +107,10 @@ class TradingActivities:
 
     @activity.defn
     async def read_books(self, ask: ReadBooks) -> Market:
-        """Fresh books, settled shares, and the latest of the orders named."""
+        """Fresh books, settled shares, and the latest of the orders named and of those a reset made forgotten."""
+        forgotten = await asyncio.to_thread(self._forgotten, ask)
         books, sellable, orders = await asyncio.gather(
-            self._books(ask.tokens), self._sellable(ask.tokens), self._look(ask.known)
+            self._books(ask.tokens), self._sellable(ask.tokens), self._look((*ask.known, *forgotten))
         )
         return Market(ask.trade_id, books, sellable, orders, now_ms())
 
@@ -149,9 +150,13 @@ class TradingActivities:
     def _before(self, terms: OrderTerms) -> OrderView | None:
         """The order as it was first written: after a reset its terms may differ from those asked for now."""
         intent = self._ledger.intent(terms.trade_id, terms.leg, terms.attempt)
-        if intent is None:
-            return None
-        return OrderView(intent.terms, intent.order_id, OrderState.UNKNOWN, evidence=(NOT_SENT_AGAIN,))
+        return None if intent is None else _sent_before(intent)
+
+    def _forgotten(self, ask: ReadBooks) -> tuple[OrderView, ...]:
+        """Orders of the trade that were written down and that its story does not know of."""
+        known = {*ask.others, *(view.terms.key for view in ask.known)}
+        intents = self._ledger.intents_by_trade(ask.trade_id)
+        return tuple(_sent_before(intent) for intent in intents if intent.terms.key not in known)
 
     async def _post(self, fresh: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
         return await self._venue.post(fresh) if fresh else ()
@@ -192,6 +197,10 @@ def _had(answer: T | BaseException) -> T | None:
     if isinstance(answer, BaseException):
         raise answer
     return answer
+
+
+def _sent_before(intent: Intent) -> OrderView:
+    return OrderView(intent.terms, intent.order_id, OrderState.UNKNOWN, evidence=(NOT_SENT_AGAIN,))
 
 
 def _key(terms: OrderTerms) -> tuple[int, int]:

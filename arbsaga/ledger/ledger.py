@@ -99,6 +99,10 @@ class Ledger:
         )
         return found[0] if found else None
 
+    def intents_by_trade(self, trade_id: str) -> list[Intent]:
+        """Every order of this trade that was ever intended."""
+        return self._intents(reading.INTENTS.where(models.orders.c.trade_id == trade_id))
+
     def intents_by_lease(self, lease_id: str) -> list[Intent]:
         """Every order whose capital came from this lease."""
         return self._intents(reading.INTENTS.where(models.orders.c.lease_id == lease_id))

@@ -55,7 +55,7 @@ class Patience:
     undo: int = 2_000
     send_by: int = 1_000
     http: int = 2_000
-    prove: int = 15_000
+    prove: int = 20_000
     settle: int = 600_000
     one_sided: int = 3_000
     retry_min: int = 50
@@ -168,19 +168,23 @@ class CancelLeg:
 class ReadBooks:
     """Read fresh books of these tokens, how many shares of each can be sold now, and the latest of these orders.
 
-    The orders are those with unsettled fills: a fill that has FAILED meanwhile must not be undone again.
+    The orders are those with unsettled fills: a fill that has FAILED meanwhile must not be undone again. `others`
+    are the keys of the trade's other orders: one that is in neither was sent by a run of the trade that a reset
+    took back, and must not be undone again either.
     """
 
     trade_id: str
     tokens: tuple[str, ...]
     known: tuple[OrderView, ...]
+    others: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
     """What undoing decides on: the books, the settled shares that can be sold now, and the orders asked about.
 
-    A token whose book could not be read is left out; every order is answered.
+    A token whose book could not be read is left out; every order is answered, and those that the story had
+    forgotten come after them.
     """
 
     trade_id: str

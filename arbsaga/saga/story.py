@@ -96,10 +96,11 @@ async def _settle(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_
 
 async def _unwind(fx: Effects, trade: Trade) -> Trade:
     """One round: read books, take the cheapest way out, send it. Never more than is proved to be held."""
-    ask = ReadBooks(trade.plan.trade_id, undo.tokens_to_read(trade), trade.unsettled)
+    others = tuple(view.terms.key for view in trade.orders if view not in trade.unsettled)
+    ask = ReadBooks(trade.plan.trade_id, undo.tokens_to_read(trade), trade.unsettled, others)
     market = await fx.read_books(ask)
     if market.orders != trade.unsettled:
-        return trade.with_orders(market.orders)  # settlement moved on: the judge looks again first
+        return trade.with_orders(market.orders)  # settlement moved on, or a reset: the judge looks again first
     way = undo.choose(trade, market)
     if way is None:
         return await _wait_for_a_way(fx, trade)

@@ -87,10 +87,12 @@ def test_there_is_no_intent_of_an_unknown_attempt(ledger: Ledger):
 
 
 def test_intents_are_found_by_lease_order_account_and_state(ledger: Ledger):
-    """The desk asks by lease, the watchdog by order and by what may still fill."""
+    """The desk asks by lease, a trade by itself, the watchdog by order and by what may still fill."""
     intend(ledger, terms(leg=0), terms(leg=1))
     assert [one.terms.leg for one in ledger.intents_by_lease("lease")] == [0, 1]
     assert ledger.intents_by_lease("other") == []
+    assert [one.terms.leg for one in ledger.intents_by_trade("t1")] == [0, 1]
+    assert ledger.intents_by_trade("other") == []
     assert [one.terms.leg for one in ledger.intents_by_order(["0xt1/1/1", "0xnobody"])] == [1]
     assert len(ledger.intents(ACCOUNT)) == 2
     assert [one.phase for one in ledger.open_intents()] == [None, None]

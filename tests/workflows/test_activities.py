@@ -164,7 +164,9 @@ async def test_books_that_cannot_be_read_are_left_out(
 
     venue.books, venue.sellable = some_books, some_sellable
     placed = await run(hands.place_legs, funded(plan))
-    market = await run(hands.read_books, ReadBooks(plan.trade_id, (good, bad), placed.orders[:1]))
+    market = await run(
+        hands.read_books, ReadBooks(plan.trade_id, (good, bad), placed.orders[:1], (placed.orders[1].terms.key,))
+    )
     assert [book.token for book in market.books] == [good]
     assert market.sellable == ((good, 0),)
     assert [view.order_id for view in market.orders] == [placed.orders[0].order_id]
@@ -180,7 +182,7 @@ async def test_a_bug_in_the_venue_is_not_left_out(
 
     venue.sellable = broken
     with pytest.raises(KeyError):
-        await run(hands.read_books, ReadBooks(plan.trade_id, ("a",), ()))
+        await run(hands.read_books, ReadBooks(plan.trade_id, ("a",), (), ()))
 
 
 async def test_a_page_that_some_service_refused_is_tried_again(hands: TradingActivities) -> None:

@@ -16,7 +16,7 @@ from test_trades import assert_sent_once, held, phase_is
 
 from arbsaga.domain.orders import OrderState
 from arbsaga.saga import judge
-from arbsaga.saga.messages import Phase
+from arbsaga.saga.messages import Phase, TradePlan
 from workflows.arbitrage import ArbitrageWorkflow
 
 
@@ -84,22 +84,41 @@ async def test_a_reset_to_the_beginning_sends_nothing_again(rig: Rig) -> None:
     plan = make_plan(patience=replace(ROOMY, send_by=20_000))
     async with rig.worker():
         first = await rig.trade(plan)
-        handle = rig.client.get_workflow_handle(f"basket/{plan.basket.key}")
-        run_id = (await handle.describe()).run_id
-        await rig.client.workflow_service.reset_workflow_execution(
-            ResetWorkflowExecutionRequest(
-                namespace=rig.client.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run_id),
-                workflow_task_finish_event_id=4,
-                request_id="reset-1",
-            )
-        )
-        again = await asyncio.wait_for(rig.client.get_workflow_handle(handle.id).result(), 20)
+        again = await reset_to_the_beginning(rig, plan)
     assert first.phase is Phase.COMMITTED
     assert again["phase"] == "COMMITTED"
     assert len(rig.venue.posts) == 2
     assert_sent_once(rig)
     assert rig.ledger.trade(plan.trade_id).row.spent == first.spent
+
+
+async def reset_to_the_beginning(rig: Rig, plan: TradePlan) -> dict[str, object]:
+    handle = rig.client.get_workflow_handle(f"basket/{plan.basket.key}")
+    run_id = (await handle.describe()).run_id
+    await rig.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=rig.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run_id),
+            workflow_task_finish_event_id=4,
+            request_id="reset-1",
+        )
+    )
+    return await asyncio.wait_for(rig.client.get_workflow_handle(handle.id).result(), 20)
+
+
+async def test_a_reset_undoes_nothing_again(rig: Rig) -> None:
+    """The first run completed a leg. The second, for which selling the other is cheaper, finds that order first."""
+    plan = make_plan()
+    refused = plan.basket.legs[1].instrument
+    rig.venue.next(refused, Behaviour(refuse="no"))
+    async with rig.worker():
+        first = await rig.trade(plan)
+        rig.venue.quote(refused, "0.99", "0.01")
+        again = await reset_to_the_beginning(rig, plan)
+    assert [view.terms.purpose for view in first.orders] == ["enter", "enter", "complete"]
+    assert (first.phase, again["phase"]) == (Phase.COMMITTED, "COMMITTED")
+    assert len(rig.venue.posts) == 3
+    assert held(rig, plan) == [12, 12]
 
 
 async def test_a_terminated_trade_that_is_run_again_finds_its_orders(rig: Rig) -> None:
