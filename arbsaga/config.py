@@ -122,7 +122,7 @@ class PatienceSection(Section):
     poll_ms: Ms = Field(100, description="how often fills are polled for where the stream is silent")
     undo_ms: Ms = Field(2_000, description="life of one reducing order")
     send_by_ms: Ms = Field(1_000, description="no byte is sent later than this after a decision")
-    prove_ms: Ms = Field(15_000, description="quiet time before an unanswered order counts as never sent")
+    prove_ms: Ms = Field(20_000, description="quiet time before an unanswered order counts as never sent")
     http_ms: Ms = Field(2_000, description="limit around one request")
     settle_ms: Ms = Field(600_000, description="settling longer than this holds the trade")
     one_sided_ms: Ms = Field(3_000, description="one leg filled and another unknown this long pages a person")

@@ -40,6 +40,13 @@ def test_defaults_are_those_of_the_trading_library() -> None:
     assert (config.mode, config.total) == ("paper", Decimal(100))
 
 
+def test_nothing_is_concluded_before_the_latest_post_that_was_ever_seen() -> None:
+    """Venues have delivered a post 20 s after it was sent: at 18 s it was "never sent", and then it filled."""
+    patience = load().trade_patience()
+    latest_sent, delivered_after = patience.send_by, 20_000
+    assert patience.send_by + patience.http + patience.prove > latest_sent + delivered_after
+
+
 def test_every_waiting_time_of_a_trade_can_be_set() -> None:
     fields = {field.name for field in dataclasses.fields(Patience)}
     assert fields == {name.removesuffix("_ms") for name in PatienceSection.model_fields}

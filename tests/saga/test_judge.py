@@ -81,17 +81,17 @@ def test_an_unknown_order_is_proved_and_not_sent_again() -> None:
     step = judge.next_step(unknown, NOW, "")
     assert step == Prove(unknown.open, NOW + 3_000), "first until a person must be paged"
     step = judge.next_step(replace(unknown, paged=True), NOW + 3_000, "")
-    assert step == Prove(unknown.open, NOW + 18_100), "then until silence proves something"
-    step = judge.next_step(replace(unknown, paged=True), NOW + 19_000, "")
-    assert step == Prove(unknown.open, NOW + 21_000), "then again, while some source fails"
+    assert step == Prove(unknown.open, NOW + 23_100), "then until silence proves something"
+    step = judge.next_step(replace(unknown, paged=True), NOW + 24_000, "")
+    assert step == Prove(unknown.open, NOW + 26_000), "then again, while some source fails"
 
 
 def test_an_order_is_absent_only_after_the_quiet_time() -> None:
-    """send_by 1 s + HTTP 2 s + quiet 15 s, with every source and a cancel by id answering "not found"."""
+    """send_by 1 s + HTTP 2 s + quiet 20 s, with every source and a cancel by id answering "not found"."""
     unknown = trade((UNKNOWN, "0"), (DONE, "20"))
-    early = unknown.with_orders([replace(unknown.orders[0], denied_ms=NOW + 17_999)])
+    early = unknown.with_orders([replace(unknown.orders[0], denied_ms=NOW + 22_999)])
     assert judge.conclude(early, NOW + 60_000).orders[0].state is UNKNOWN
-    late = unknown.with_orders([replace(unknown.orders[0], denied_ms=NOW + 18_000)])
+    late = unknown.with_orders([replace(unknown.orders[0], denied_ms=NOW + 23_000)])
     assert judge.conclude(late, NOW + 60_000).orders[0].state is ABSENT
 
 
