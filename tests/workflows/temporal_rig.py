@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from memory_venue import MemoryVenue, now_ms
 from temporalio.client import Client, WorkflowHandle
@@ -130,14 +131,14 @@ class Rig:
         return await asyncio.wait_for(handle.result(), 30)
 
 
-async def until(condition: Callable[[], object | Awaitable[object]], limit_s: float = 20) -> None:
-    """Polls with a deadline."""
+async def until(condition: Callable[[], object | Awaitable[object]], limit_s: float = 20) -> Any:
+    """What the condition gives once it holds. Polls with a deadline."""
     end = time.monotonic() + limit_s
     while True:
         met = condition()
         if asyncio.iscoroutine(met):
             met = await met
         if met:
-            return
+            return met
         assert time.monotonic() < end, "it did not come about in time"
         await asyncio.sleep(0.02)
