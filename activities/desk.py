@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from temporalio import activity
@@ -101,13 +102,11 @@ def _claims(intents: Iterable[Intent]) -> list[Claim]:
 
 
 def _kept(row: TradeRow, positions: Collection[str]) -> list[Claim]:
-    """The claim of a trade that ended and still holds something; none for the others."""
-    tokens = [token for leg in row.plan.basket.legs for token in (leg.instrument.token, leg.instrument.complement)]
-    holds = any(token in positions for token in tokens)
-    use = Use.HELD if row.phase is Phase.HELD else Use.INVESTED
-    pays = row.ended and row.payout > 0
-    if not holds or (RESOLVED in row.reason if use is Use.HELD else not pays):
-        return []
-    plan = row.plan
-    key = plan.basket.key
-    return [Claim(row.trade_id, f"basket/{key}", key, plan.lease_id, Usd(max(row.spent, NO_USD)), use)]
+    """The claim of a trade that is HELD, or that ended and still holds something; none for the others."""
+    plan, key = row.plan, row.plan.basket.key
+    claim = Claim(row.trade_id, f"basket/{key}", key, plan.lease_id, Usd(max(row.spent, NO_USD)), Use.INVESTED)
+    if row.phase is Phase.HELD:  # whatever it holds: an order of it may be unknown
+        held = replace(claim, use=Use.HELD, amount=Usd(max(row.spent, plan.reserved)))
+        return [] if RESOLVED in row.reason else [held]
+    tokens = [token for leg in plan.basket.legs for token in (leg.instrument.token, leg.instrument.complement)]
+    return [claim] if row.ended and row.payout > 0 and any(token in positions for token in tokens) else []

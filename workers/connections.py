@@ -1,6 +1,7 @@
 """What a trading process connects to, as the configuration describes it: venue, Temporal, pager."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -20,7 +21,8 @@ def venue_settings(config: Config, folder: DataFolder) -> PolymarketSettings:
     key, section = SecretStr(private_key(config, folder)), config.venue
     if config.mode == "paper":
         url = exchange_url(config, folder)
-        return PolymarketSettings.at(url, key, wallet=section.wallet, signature_type=section.signature_type)
+        settings = PolymarketSettings.at(url, key, wallet=section.wallet, signature_type=section.signature_type)
+        return replace(settings, post_timeout_ms=config.patience.http_ms)
     urls = {name: url for name in _URLS if (url := getattr(section, name)) is not None}
     return PolymarketSettings(
         private_key=key,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import structlog
+from temporalio.service import RPCError
 
 from arbsaga.domain.instruments import Instrument, Side
 from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd
@@ -23,7 +24,8 @@ log = structlog.get_logger(__name__)
 class Payouts:
     """Looks for resolved markets that we hold positions in, and books each position once.
 
-    `paid_out` is told of every trade that holds nothing any more. Reads the ledger in threads.
+    `paid_out` is told of every trade that holds nothing any more; while Temporal is down (RPCError), with a later
+    sweep. Reads the ledger in threads.
     """
 
     venue: Venue
@@ -32,6 +34,7 @@ class Payouts:
     paid_out: Callable[[str], Awaitable[None]]
     _instruments: dict[str, Instrument] = field(default_factory=dict)
     _trades: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _untold: set[str] = field(default_factory=set)
     _sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def know(self, plan: TradePlan) -> None:
@@ -103,6 +106,8 @@ class Payouts:
         told = [story for story in stories if story is not None]
         if not all(_final(story) for story in told):
             return False
+        if (await asyncio.to_thread(self.ledger.positions, self.account)).get(token) != shares:
+            return False  # a trade was recorded meanwhile: the next sweep books all of it
         ref = f"{token}/{_bought(token, told)}"
         usd = Usd(shares * pays)
         await asyncio.to_thread(self.ledger.book_payout, self.account, self.venue.name, token, shares, usd, ref)
@@ -112,8 +117,14 @@ class Payouts:
     async def _tell(self, booked: set[str], held: set[str]) -> None:
         trades = {trade_id for token in booked for trade_id in self._trades.pop(token, ())}
         waiting = {trade_id for token in held for trade_id in self._trades.get(token, ())}
-        for trade_id in sorted(trades - waiting):
-            await self.paid_out(trade_id)
+        self._untold |= trades - waiting
+        for trade_id in sorted(self._untold):
+            try:
+                await self.paid_out(trade_id)
+            except RPCError as error:
+                log.warning("the desk is not told yet", trade_id=trade_id, error=error.message)
+                return
+            self._untold.remove(trade_id)
 
 
 def _pays(instrument: Instrument, listing: MarketListing) -> Usd:

@@ -18,6 +18,7 @@ from arbsaga.config import Config
 from arbsaga.detect import LiveBooks, Scanner
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Usd
+from arbsaga.errors import ArbsagaError
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
@@ -144,12 +145,20 @@ async def _obey(trader: Trader) -> None:
             if command == "drain":
                 group.create_task(_drain(trader))
             elif command == "sweep":
-                emit("swept", held=await trader.payouts.sweep())
+                await _sweep(trader.payouts)
 
 
 async def _drain(trader: Trader) -> None:
     await trader.wait_drained()
     emit("drained")
+
+
+async def _sweep(payouts: Payouts) -> None:
+    """Says nothing where it fails: the supervisor asks again."""
+    try:
+        emit("swept", held=await payouts.sweep())
+    except ArbsagaError as error:
+        log.warning("payout sweep failed", error=str(error))
 
 
 async def _report(trader: Trader, scanner: Scanner) -> None:

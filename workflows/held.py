@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from arbsaga.saga import judge
 from arbsaga.saga.messages import Phase, PollFills, TradeRecord
 from arbsaga.saga.trade import Trade
 from workflows import messages
@@ -76,7 +77,7 @@ class HeldWorkflow:
         if not open_ended:
             return
         seen = await self._fx.poll_fills(PollFills(record.plan.trade_id, open_ended, self._fx.now_ms(), prove=True))
-        after = trade.with_orders(seen.orders)
+        after = judge.conclude(trade.with_orders(seen.orders), self._fx.now_ms())
         if after.orders != trade.orders:
             await self._keep(after.record(Phase.HELD, record.reason, self._fx.now_ms()))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_make import instrument, plan, record
+from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.domain.instruments import Outcome
 from arbsaga.domain.money import Size, Usd
@@ -17,6 +18,7 @@ from arbsaga.errors import VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase
 from arbsaga.venues.port import MarketListing
+from workers import trader_process
 from workers.payouts import Payouts
 
 
@@ -85,6 +87,43 @@ async def test_two_sweeps_at_once_pay_once(desk: Desk) -> None:
     assert desk.ledger.positions("main") == {}
 
 
+async def test_a_trade_recorded_in_the_middle_of_a_sweep_is_paid_by_the_next(desk: Desk, monkeypatch) -> None:
+    """Its shares were read before, its fills after: the payout's name would have been used up for a part of it."""
+    held(desk)
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    before, positions = desk.money, desk.venue.positions
+
+    async def meanwhile(tokens: Sequence[str]) -> Mapping[str, Size]:
+        desk.ledger.record(record(plan("T2"), Phase.COMMITTED, "20", "20"))
+        return await positions(tokens)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.venue, "positions", meanwhile)
+        assert await desk.payouts.sweep() == 2
+    spent = before - desk.money
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before - spent + 40
+    assert desk.ledger.positions("main") == {}
+
+
+async def test_a_desk_that_cannot_be_told_is_told_later(desk: Desk) -> None:
+    """Temporal may be down when a market resolves; the capital must come free all the same."""
+    held(desk)
+    desk.venue.winners = {"m0": Outcome.YES, "m1": Outcome.NO}
+    told = desk.payouts.paid_out
+
+    async def down(trade_id: str) -> None:
+        raise RPCError("no server", RPCStatusCode.UNAVAILABLE, b"")
+
+    desk.payouts.paid_out = down
+    assert await desk.payouts.sweep() == 0
+    assert desk.told == []
+    desk.payouts.paid_out = told
+    await desk.payouts.sweep()
+    await desk.payouts.sweep()
+    assert desk.told == ["T1"]
+
+
 async def test_a_trade_is_told_of_only_when_nothing_of_it_is_held_any_more(desk: Desk) -> None:
     held(desk)
     desk.venue.winners = {"m1": Outcome.NO}
@@ -151,3 +190,22 @@ async def test_a_venue_that_does_not_answer_is_asked_again(desk: Desk, monkeypat
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
     task.cancel()
+
+
+async def test_a_sweep_that_was_asked_for_and_fails_ends_no_process(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor hears nothing, and asks again."""
+    said: list[str] = []
+    monkeypatch.setattr(trader_process, "emit", lambda event, **_: said.append(event))
+    held(desk)
+
+    async def no_answer(market: str) -> MarketListing:
+        raise VenueError(f"no answer about {market}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.venue, "listing", no_answer)
+        await trader_process._sweep(desk.payouts)
+    assert said == []
+    await trader_process._sweep(desk.payouts)
+    assert said == ["swept"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from memory_venue import Behaviour, now_ms
@@ -152,3 +153,32 @@ async def test_an_order_that_cannot_be_cancelled_is_watched(rig: Rig) -> None:
         await until(lambda: all(view.confirmed == 12 for view in rig.ledger.trade(plan.trade_id).orders))
         await held_of(rig, plan).signal(HeldWorkflow.resolve, "seen")
         await held_of(rig, plan).result()
+
+
+async def test_a_held_trade_that_filled_nothing_blocks_its_basket_after_its_desk_was_lost(rig: Rig) -> None:
+    """Its orders are unknown, so the ledger has no position of it. In the end they are proved absent, and booked so."""
+    name, plan = account(), make_plan(patience=STUBBORN)
+    plan = replace(plan, account=name)
+    for leg in plan.basket.legs:
+        rig.venue.next(leg.instrument, Behaviour(arrives=False, answer=False))
+    look = rig.venue.look
+
+    async def no_answer(known: Sequence[OrderView]) -> tuple[OrderView, ...]:
+        return tuple(known)
+
+    rig.venue.look = no_answer
+    async with rig.worker():
+        assert (await rig.trade(plan)).phase is Phase.HELD
+        await until(lambda: blocks(rig, plan))
+        rig.venue.look = look
+        await desk_of(rig, name).terminate("by hand")
+        desk = DeskClient(rig.client, name, rig.task_queue, want=usd(50))
+        await desk.start(LIMITS)
+        assert await blocks(rig, plan)
+        await until(lambda: {view.state for view in rig.ledger.trade(plan.trade_id).orders} == {OrderState.ABSENT})
+        await desk.close()
+
+
+async def blocks(rig: Rig, plan: TradePlan) -> bool:
+    status = await status_of(rig, plan.account)
+    return (status.reserved, status.blocked) == (plan.reserved, (plan.basket.key,))
