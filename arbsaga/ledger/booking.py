@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, and_, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from arbsaga.domain.money import ZERO
+from arbsaga.domain.money import ZERO, Size
 from arbsaga.domain.orders import Fill, OrderTerms, OrderView
 from arbsaga.errors import LedgerError
 from arbsaga.ledger import models, reading
@@ -52,6 +52,15 @@ def book_once(connection: Connection, entry: str, account: str, lines: Lines) ->
         return False
     _append(connection, entry, account, "", lines)
     return True
+
+
+def shares(connection: Connection, account: str, token: str) -> Size:
+    """Shares of a token by the books."""
+    table = models.postings.c
+    query = select(func.sum(table.amount)).where(
+        table.account == account, table.book == position_book(token), table.unit == token
+    )
+    return Size(connection.scalar(query) or ZERO)
 
 
 def close_empty(connection: Connection, account: str, tokens: set[str], trade_id: str) -> None:

@@ -208,9 +208,12 @@ class Ledger:
     ) -> None:
         """Book `shares` of a token that were paid out, merged or redeemed for `usd` (0 for the losing side).
 
-        Idempotent by `ref` within the account.
+        Idempotent by `ref` within the account. Shares that are not held are not booked: another process, which knew
+        of other trades and so called the payout otherwise, was faster.
         """
         with self._writing() as connection:
+            if booking.shares(connection, account, token) < shares:
+                return
             lines = postings.of_payout(venue, token, shares, usd)
             if booking.book_once(connection, f"payout/{account}/{ref}", account, lines):
                 booking.close_empty(connection, account, {token}, trade_id="")

@@ -155,6 +155,16 @@ def test_a_payout_counts_once_by_its_reference(ledger: Ledger):
     assert ledger.cash(ACCOUNT) == D("101.808")
 
 
+def test_a_payout_counts_once_by_its_shares(ledger: Ledger):
+    """Two traders on one ledger know of different trades, and so name one payout differently: it is booked once."""
+    fund(ledger)
+    ledger.record(record(bought()))
+    for ref in ("y0/10", "y0/25"):
+        ledger.book_payout(ACCOUNT, "polymarket", "y0", D(10), D(10), ref)
+    assert ledger.cash(ACCOUNT) == D("101.808")
+    assert ledger.positions(ACCOUNT) == {"y1": D(10)}
+
+
 def test_the_opening_balance_counts_once(ledger: Ledger):
     """A restart opens the account again, with another balance: only the first counts."""
     fund(ledger, "100")
