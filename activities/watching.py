@@ -12,8 +12,8 @@ from arbsaga.venues.port import Venue
 
 STREAM_UP_MS = 1_000
 """How often requests are made although the user stream is alive: a frame may have been lost."""
-STREAM_DOWN_MS = 100
-"""How often requests are made without it."""
+LEAST_MS = 10
+"""How often at most without it, whatever is configured: the venue limits the rate of requests."""
 
 
 async def watch(venue: Venue, ask: PollFills, known: tuple[OrderView, ...], left_ms: int) -> tuple[OrderView, ...]:
@@ -32,4 +32,4 @@ async def watch(venue: Venue, ask: PollFills, known: tuple[OrderView, ...], left
             return seen
         if activity.is_worker_shutdown():
             raise ApplicationError("this worker stops", category=ApplicationErrorCategory.BENIGN)
-        await venue.news(ids, min(left, STREAM_UP_MS if venue.streaming() else STREAM_DOWN_MS))
+        await venue.news(ids, min(left, STREAM_UP_MS if venue.streaming() else max(ask.poll, LEAST_MS)))

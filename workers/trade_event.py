@@ -25,18 +25,6 @@ class LegPhase(StrEnum):
     UNDONE = "undone"
 
 
-def of_plan(plan: TradePlan) -> dict[str, Any]:
-    """The event of a trade that was just started."""
-    legs = [{"title": leg.instrument.title, "phase": LegPhase.PLANNED} for leg in plan.basket.legs]
-    return _head(plan) | {
-        "phase": Phase.VALIDATING,
-        "legs": legs,
-        "time_ms": plan.decided_ms,
-        "profit": "",
-        "reason": "",
-    }
-
-
 def of_record(record: TradeRecord) -> dict[str, Any]:
     """The event of a trade that moved."""
     titles = [leg.instrument.title for leg in record.plan.basket.legs]

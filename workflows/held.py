@@ -76,7 +76,8 @@ class HeldWorkflow:
         open_ended = tuple(dict.fromkeys(trade.open + trade.unexplained + trade.unsettled))
         if not open_ended:
             return
-        seen = await self._fx.poll_fills(PollFills(record.plan.trade_id, open_ended, self._fx.now_ms(), prove=True))
+        ask = PollFills(record.plan.trade_id, open_ended, self._fx.now_ms(), record.plan.patience.poll)
+        seen = await self._fx.poll_fills(ask)
         after = judge.conclude(trade.with_orders(seen.orders), self._fx.now_ms())
         if after.orders != trade.orders:
             await self._keep(after.record(Phase.HELD, record.reason, self._fx.now_ms()))

@@ -11,7 +11,6 @@ TASK_TIMEOUT = timedelta(seconds=2)
 MAX_EVENTS = 4_000
 """A desk or a watch continues as new after this many events: a replay stays fast."""
 HELD_WORKFLOW = "HeldWorkflow"
-DESK_WORKFLOW = "DeskWorkflow"
 CANCELLED = "cancelled from the Temporal UI"
 
 

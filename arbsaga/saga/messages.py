@@ -42,7 +42,7 @@ class Patience:
     """How long the story waits for what; all in ms, all settings.
 
     `entry`: an entry order's life before the rest is cancelled (the user's 5 s order watch).
-    `poll`: pause between looks at an order that should be gone (the user's 100 ms).
+    `poll`: pause between requests for fills while the user stream is away (the user's 100 ms).
     `undo`: the life of one reducing order. `send_by`: after a decision no byte is sent later than this.
     `prove`: quiet time after `send_by` + HTTP timeout before "it never existed" may be concluded.
     `http`: the limit around a post. `settle`: SETTLING longer than this becomes HELD.
@@ -144,15 +144,14 @@ class Seen:
 class PollFills:
     """Watch these orders until one of them shows something new, or until `until_ms`.
 
-    `known` is what the story has already seen. With `prove`, every source (by id, trades, stream)
-    is asked at least once. With `settled`, news that decide nothing are left out: the answer comes
-    when every fill is final or one more than known has FAILED.
+    `known` is what the story has already seen. `poll` is in ms, as in `Patience`. With `settled`, news that decide
+    nothing are left out: the answer comes when every fill is final or one more than known has FAILED.
     """
 
     trade_id: str
     known: tuple[OrderView, ...]
     until_ms: int
-    prove: bool = False
+    poll: int
     settled: bool = False
 
 

@@ -70,7 +70,7 @@ async def _carry_out(fx: Effects, trade: Trade, step: judge.Step) -> Trade:
 
 async def _look(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_ms: int, *, abort: bool = False) -> Trade:
     """Wait for news of these orders; an abort ends the wait, never the orders' evidence."""
-    ask = PollFills(trade.plan.trade_id, tuple(orders), until_ms, prove=True)
+    ask = PollFills(trade.plan.trade_id, tuple(orders), until_ms, trade.plan.patience.poll)
     first = await fx.first_of("fills", fx.poll_fills(ask), until_ms + trade.plan.patience.http, abort=abort)
     return trade if first.answer is None else _fold(trade, first.answer)
 
@@ -89,7 +89,7 @@ async def _withdraw(fx: Effects, trade: Trade, orders: Sequence[OrderView]) -> T
 
 async def _settle(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_ms: int) -> Trade:
     """Wait for the chain. MATCHED is provisional: a FAILED fill goes back to the judge."""
-    ask = PollFills(trade.plan.trade_id, tuple(orders), until_ms, settled=True)
+    ask = PollFills(trade.plan.trade_id, tuple(orders), until_ms, trade.plan.patience.poll, settled=True)
     first = await fx.first_of("settlement", fx.poll_fills(ask), until_ms, abort=False)
     return trade if first.answer is None else _fold(trade, first.answer)
 

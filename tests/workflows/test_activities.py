@@ -196,8 +196,8 @@ async def test_a_page_that_some_service_refused_is_tried_again(hands: TradingAct
         await run(hands.page, Page("t", "k", "h", (), "d"))
 
 
-async def watched(venue: MemoryVenue, views, *, settled: bool = False, left_ms: int = 5_000):
-    ask = PollFills("t", tuple(views), now_ms() + left_ms, settled=settled)
+async def watched(venue: MemoryVenue, views, *, settled: bool = False, left_ms: int = 5_000, poll: int = 100):
+    ask = PollFills("t", tuple(views), now_ms() + left_ms, poll, settled)
     return await ActivityEnvironment().run(watch, venue, ask, tuple(views), left_ms)
 
 
@@ -227,14 +227,17 @@ async def test_a_watch_over_settlement_tells_the_end_only(
 async def test_a_watch_without_a_stream_asks_often(
     hands: TradingActivities, plan: TradePlan, venue: MemoryVenue
 ) -> None:
-    """Every 100 ms, so that a lost stream costs little."""
+    """As often as the trade's patience says, so that a lost stream costs little."""
     venue.stream_up = False
     for leg in plan.basket.legs:
         venue.next(leg.instrument, Behaviour(fills=D(0)))
     views = await placed(hands, plan)
     venue.calls.clear()
-    await watched(venue, views, left_ms=550)
+    await watched(venue, views, left_ms=550, poll=100)
     assert 4 <= venue.calls.count("look") <= 8
+    venue.calls.clear()
+    await watched(venue, views, left_ms=300, poll=200)
+    assert venue.calls.count("look") == 3
 
 
 async def test_a_watch_with_a_stream_asks_seldom(hands: TradingActivities, plan: TradePlan, venue: MemoryVenue) -> None:
@@ -256,7 +259,7 @@ async def test_a_watch_is_handed_on_when_its_worker_stops(
     views = await placed(hands, plan)
     environment = ActivityEnvironment()
     environment.worker_shutdown()
-    ask = PollFills("t", views, now_ms() + 5_000)
+    ask = PollFills("t", views, now_ms() + 5_000, 100)
     with pytest.raises(ApplicationError, match="this worker stops") as stopped:
         await environment.run(watch, venue, ask, views, 5_000)
     assert not stopped.value.non_retryable
