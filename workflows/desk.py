@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ActivityError, FailureError
 
+from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.risk.desk import (
     Claim,
     Desk,
@@ -19,12 +20,14 @@ from arbsaga.risk.desk import (
     Limits,
     Use,
 )
+from arbsaga.saga.messages import Page
 from workflows import messages
 from workflows.messages import DeskStart, held_id
 
 ARCHIVE_PAUSE = timedelta(seconds=2)
 """Ended trades are archived together, a moment after the first of them."""
 STEP_LIMIT = timedelta(seconds=30)
+PAGE_LIMIT = timedelta(minutes=10)
 T = TypeVar("T")
 
 FOREVER = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
@@ -77,12 +80,12 @@ class DeskWorkflow:
     @workflow.signal
     async def claim(self, claim: Claim) -> None:
         """A trade took its capital out of its lease."""
-        await self._change(lambda desk: desk.claim(claim))
+        await self._change(claim.trade_id, lambda desk: desk.claim(claim))
 
     @workflow.signal
     async def ended(self, ended: Ended) -> None:
         """A trade's workflow is over."""
-        await self._change(lambda desk: desk.end(ended))
+        await self._change(ended.claim.trade_id, lambda desk: desk.end(ended))
 
     @workflow.signal
     async def paid_out(self, trade_id: str) -> None:
@@ -111,11 +114,11 @@ class DeskWorkflow:
     async def _ready(self) -> None:
         await workflow.wait_condition(lambda: self._known is not None)
 
-    async def _change(self, change: Callable[[Desk], Desk]) -> None:
+    async def _change(self, trade_id: str, change: Callable[[Desk], Desk]) -> None:
         await self._ready()
         before, self._known = self._desk, change(self._desk)
-        if self._known.free < 0 <= before.free:
-            workflow.logger.warning("the limit is overrun", extra={"account": self._account, "by": -self._known.free})
+        if _over(before) <= 0 < _over(self._known):
+            await _page(_overrun(self._account, trade_id, self._known))
 
     async def _until_something_is_due(self) -> None:
         due = self._desk.next_due_ms()
@@ -153,6 +156,38 @@ async def _ask(activity: str, about: object, answer: type[T]) -> T:
         activity, about, result_type=answer, start_to_close_timeout=STEP_LIMIT, retry_policy=FOREVER
     )
     return result
+
+
+def _over(desk: Desk) -> Usd:
+    """USD that trades hold over the limit; 0 for a desk made again that nobody has told its limits yet."""
+    return Usd(desk.used(*Use) - desk.limits.total) if desk.limits.total > 0 else NO_USD
+
+
+def _overrun(account: str, trade_id: str, desk: Desk) -> Page:
+    facts = (("limit", f"{desk.limits.total:f} USD"), ("over it", f"{_over(desk):f} USD"))
+    return Page(
+        trade_id,
+        f"{trade_id}/overrun",
+        f"undoing a trade took the account {account} over its limit",
+        facts,
+        "Nothing new is entered until enough is paid out; nothing else is to be done.",
+    )
+
+
+async def _page(page: Page) -> None:
+    """Not for ever: a desk that waits for a paging service could never continue as new."""
+    try:
+        await workflow.execute_activity(
+            "page",
+            page,
+            result_type=type(None),
+            start_to_close_timeout=STEP_LIMIT,
+            schedule_to_close_timeout=PAGE_LIMIT,
+            retry_policy=FOREVER,
+            summary=page.headline,
+        )
+    except ActivityError as error:
+        workflow.logger.warning("page not delivered everywhere", extra={"key": page.key, "error": str(error.cause)})
 
 
 async def _end_watch(trade_id: str) -> None:

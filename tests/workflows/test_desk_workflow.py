@@ -15,7 +15,7 @@ from test_trades import phase_is
 from arbsaga.domain.money import Usd
 from arbsaga.errors import Unavailable
 from arbsaga.risk import desk as pure
-from arbsaga.risk.desk import Claim, DeskStatus, Limits
+from arbsaga.risk.desk import Claim, DeskStatus, Ended, Limits
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan
 from workers import desk_client
@@ -213,6 +213,22 @@ async def test_a_trade_without_a_running_desk_starts_it(rig: Rig, account: str) 
     async with rig.worker():
         record = await rig.trade(plan)
         await until(lambda: invested_is(rig, account, record.spent))
+    assert rig.paged == []  # it was not told its limits yet: that is no overrun
+
+
+async def test_a_limit_that_undoing_overran_is_paged_once(rig: Rig, account: str) -> None:
+    """Completing a leg is never refused, so it can cost more than was reserved: that is booked, and a person told."""
+    async with rig.worker():
+        desk = DeskClient(rig.client, account, rig.task_queue, want=usd(50))
+        await desk.start(LIMITS)
+        claim = Claim(f"t-{account}", "basket/x", "x", desk._lease.lease_id, usd(20))
+        for _ in range(2):
+            await desk_of(rig, account).signal(DeskWorkflow.ended, Ended(claim, "run", Phase.COMMITTED, usd(110)))
+        await until(lambda: rig.paged)
+        assert "over its limit" in rig.paged[0]
+        assert (await status_of(rig, account)).invested == 110
+        await desk.close()
+    assert len(rig.paged) == 1
 
 
 async def invested_is(rig: Rig, account: str, amount: Usd) -> bool:
