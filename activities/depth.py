@@ -49,7 +49,7 @@ class DepthCheck:
 
     async def refusal(self, plan: TradePlan) -> str:
         """Why this plan may not be entered now, or empty. Raises what the ledger raises: without it nobody knows."""
-        refusal = too_late(plan, now_ms()) or await self._checked(plan) or too_late(plan, now_ms())
+        refusal = unfit(plan) or too_late(plan, now_ms()) or await self._checked(plan) or too_late(plan, now_ms())
         if not refusal:
             self._funds.promise(plan.reserved)
         return refusal
@@ -151,6 +151,15 @@ def too_late(plan: TradePlan, at_ms: int) -> str:
         return f"too late: decided {at_ms - plan.decided_ms} ms ago, the limit is {plan.patience.send_by} ms"
     if send_by > plan.lease_expires_ms:
         return "the capital's lease expires before the orders would be sent"
+    return ""
+
+
+def unfit(plan: TradePlan) -> str:
+    """Whether the venue's rules forbid a leg: refused at the venue, it would leave its siblings alone."""
+    for leg, planned in zip(plan.basket.legs, plan.legs, strict=True):
+        if not leg.instrument.allows(planned.size, planned.limit, leg.side):
+            title = f"{leg.instrument.outcome} {leg.instrument.title}"
+            return f"{planned.size:f} {title} @ {planned.limit:f} breaks the venue's tick, size or $ minimum"
     return ""
 
 

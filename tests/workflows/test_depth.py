@@ -60,6 +60,12 @@ async def test_depth_on_every_leg_for_the_whole_size(check: DepthCheck, plan: Tr
     assert await check.refusal(plan) == "only 0 YES Celtics at 0.41 now, 12 wanted"
 
 
+async def test_a_leg_that_the_venue_would_refuse_refuses_the_trade(check: DepthCheck, plan: TradePlan) -> None:
+    """Under $1 a marketable buy is refused: its siblings would fill alone."""
+    cheap = replace(plan, legs=(replace(plan.legs[0], limit=D("0.08")), plan.legs[1]))
+    assert await check.refusal(cheap) == "12 YES Lakers @ 0.08 breaks the venue's tick, size or $ minimum"
+
+
 async def test_a_crossed_book_is_refused(check: DepthCheck, plan: TradePlan, venue: MemoryVenue) -> None:
     """Torn or stale, whichever: not to be traded on."""
     venue.quote(plan.basket.legs[0].instrument, "0.40", "0.41")
