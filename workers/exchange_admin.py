@@ -36,10 +36,13 @@ class ExchangeAdmin:
 
         Gives up waiting after `limit_s`: what is not settled by then is a difference for the verdict to tell.
         """
-        await self._call("POST", "/admin/pause", {})
         deadline, looks = time.monotonic() + limit_s, 0
         while looks < QUIET_LOOKS and time.monotonic() < deadline:
             state = await self.state()
+            if not state["paused"]:  # not asked yet, or restarted meanwhile: it forgets
+                await self._call("POST", "/admin/pause", {})
+                looks = 0
+                continue
             pending = state["pending_trades"] or any(account["open_orders"] for account in state["accounts"])
             looks = 0 if pending else looks + 1
             await asyncio.sleep(LOOK_EVERY_S)

@@ -95,6 +95,10 @@ async def test_a_held_trade_needs_an_alert(ledger: Ledger, tmp_path: Path) -> No
     assert summary(ledger).holds
 
 
+QUIET = {"pending_trades": [], "accounts": [{"open_orders": []}], "paused": True}
+RESTING = {"pending_trades": [], "accounts": [{"open_orders": ["one"]}], "paused": True}
+
+
 async def serving(answers: list[tuple[int, object]]) -> tuple[web.AppRunner, str, list[str]]:
     """A server that gives these answers in turn, the last one for ever."""
     asked: list[str] = []
@@ -114,19 +118,27 @@ async def serving(answers: list[tuple[int, object]]) -> tuple[web.AppRunner, str
 
 
 async def test_settlement_is_waited_for_until_nothing_is_pending() -> None:
-    quiet = {"pending_trades": [], "accounts": [{"open_orders": []}]}
-    resting = {"pending_trades": [], "accounts": [{"open_orders": ["one"]}]}
-    runner, url, asked = await serving(
-        [(200, {}), (200, {"pending_trades": [1], "accounts": []}), (200, resting), (200, quiet)]
-    )
+    going_on = {"pending_trades": [], "accounts": [], "paused": False}
+    pending = {"pending_trades": [1], "accounts": [], "paused": True}
+    runner, url, asked = await serving([(200, going_on), (200, {}), (200, pending), (200, RESTING), (200, QUIET)])
     async with ExchangeAdmin(url) as admin:
         await admin.settle(10)
     await runner.cleanup()
-    assert asked == ["POST /admin/pause"] + ["GET /admin/state"] * 5
+    assert asked == ["GET /admin/state", "POST /admin/pause"] + ["GET /admin/state"] * 5
+
+
+async def test_an_exchange_that_was_restarted_is_paused_again() -> None:
+    """It had forgotten: a market decided behind the verdict's back paid out what the ledger still held."""
+    again = {"pending_trades": [], "accounts": [], "paused": False}
+    runner, url, asked = await serving([(200, QUIET), (200, QUIET), (200, again), (200, {}), (200, QUIET)])
+    async with ExchangeAdmin(url) as admin:
+        await admin.settle(10)
+    await runner.cleanup()
+    assert asked == ["GET /admin/state"] * 3 + ["POST /admin/pause"] + ["GET /admin/state"] * 3
 
 
 async def test_settlement_that_takes_too_long_is_left_to_the_verdict() -> None:
-    runner, url, _ = await serving([(200, {"pending_trades": [1], "accounts": []})])
+    runner, url, _ = await serving([(200, {"pending_trades": [1], "accounts": [], "paused": True})])
     async with ExchangeAdmin(url) as admin:
         await admin.settle(0.3)
     await runner.cleanup()
