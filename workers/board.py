@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from arbsaga.saga.messages import Phase
-from workers.trade_event import ENDS
+from arbsaga.saga.messages import ENDS, Phase
 
 KEPT_ALERTS = 50
 KEPT_TRADES = 5_000

@@ -9,8 +9,7 @@ from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import NO_SIZE, ZERO, Size
 from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.ledger import Intent
-from arbsaga.ledger.rows import ENDS
-from arbsaga.saga.messages import Phase
+from arbsaga.saga.messages import ENDS, Phase
 from arbsaga.venues.port import AccountFill, OpenOrder
 
 

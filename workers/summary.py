@@ -13,7 +13,7 @@ from rich.text import Text
 from arbsaga.domain.orders import Purpose
 from arbsaga.exchange.truth import Truth
 from arbsaga.ledger import Ledger, TradeRow, TradeStory
-from arbsaga.saga.messages import Phase
+from arbsaga.saga.messages import ENDS, Phase
 from workers.board import Board
 from workers.verdict import Verdict
 
@@ -40,7 +40,7 @@ def summarize(
     failures = _failures(verdict, rows, stories, unended)
     fields = {
         "trades": sum(1 for story in stories if story.orders),
-        **{phase.value.lower(): sum(1 for row in rows if row.phase is phase) for phase in _ENDS},
+        **{phase.value.lower(): sum(1 for row in rows if row.phase is phase) for phase in ENDS},
         "unended": unended,
         "orders_sent": verdict.orders_sent,
         "duplicate_orders": verdict.duplicate_orders,
@@ -58,9 +58,6 @@ def summarize(
         "failures": failures,
     }
     return Summary(fields, not failures, failures)
-
-
-_ENDS = (Phase.COMMITTED, Phase.FLAT, Phase.HELD, Phase.REFUSED)
 
 
 def _failures(verdict: Verdict, rows: Iterable[TradeRow], stories: Iterable[TradeStory], unended: int) -> list[str]:

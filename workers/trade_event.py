@@ -7,9 +7,7 @@ from typing import Any
 from arbsaga.domain.baskets import Basket, BasketKind
 from arbsaga.domain.money import ZERO
 from arbsaga.domain.orders import OrderState, OrderView, Purpose
-from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
-
-ENDS = frozenset({Phase.REFUSED, Phase.COMMITTED, Phase.FLAT, Phase.HELD})
+from arbsaga.saga.messages import ENDS, TradePlan, TradeRecord
 
 
 class LegPhase(StrEnum):

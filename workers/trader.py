@@ -176,6 +176,9 @@ class Trader:
         except WorkflowFailureError as error:  # terminated, or a bug: the watchdog looks after what it left
             log.exception("trade broke off", workflow_id=handle.id)
             emit("alert", text=f"{key}: the workflow broke off ({error.cause}); the watchdog looks after it")
+            self.in_flight.pop(key, None)
+            self.scanner.ended(key, Phase.HELD)  # nobody knows what it left: its basket is not entered again
+            return
         if record is not None:
             self.heard(record)
         self._over(key, record)

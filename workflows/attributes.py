@@ -11,7 +11,7 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
-from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from arbsaga.saga.messages import ENDS, Phase, TradePlan, TradeRecord
 
 KIND = SearchAttributeKey.for_keyword("Kind")
 PHASE = SearchAttributeKey.for_keyword("Phase")
@@ -20,9 +20,6 @@ EVENT = SearchAttributeKey.for_keyword("Event")
 VENUES = SearchAttributeKey.for_keyword_list("Venues")
 EDGE = SearchAttributeKey.for_float("Edge")
 PROFIT = SearchAttributeKey.for_float("Profit")
-
-ENDS = (Phase.REFUSED, Phase.COMMITTED, Phase.FLAT, Phase.HELD)
-"""The phases that are results."""
 
 ALL = {
     "Kind": "Keyword",

@@ -18,9 +18,9 @@ from arbsaga.domain.money import ZERO, Size, Usd
 from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms
 from arbsaga.ledger import booking, database, models, postings, reading
 from arbsaga.ledger.database import Durability, explained
-from arbsaga.ledger.rows import ENDS, TERMS, Intent, TradeRow, TradeStory
+from arbsaga.ledger.rows import TERMS, Intent, TradeRow, TradeStory
 from arbsaga.notify.alert_log import read_alerts
-from arbsaga.saga.messages import TradeRecord
+from arbsaga.saga.messages import ENDS, TradeRecord
 
 _HALT, _CHECKED = "halt", "checked"
 _INTEND_INSERT = insert(models.orders)

@@ -8,15 +8,12 @@ from pydantic import TypeAdapter
 from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.notify.alert_log import Alert
-from arbsaga.saga.messages import LegResult, Phase, TradePlan
+from arbsaga.saga.messages import ENDS, LegResult, Phase, TradePlan
 
 TERMS = TypeAdapter(OrderTerms)
 PLAN = TypeAdapter(TradePlan)
 LEGS = TypeAdapter(tuple[LegResult, ...])
 EVIDENCE = TypeAdapter(tuple[str, ...])
-
-ENDS = (Phase.REFUSED, Phase.COMMITTED, Phase.FLAT, Phase.HELD)
-"""Phases in which a trade's workflow is over. A HELD trade still waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)

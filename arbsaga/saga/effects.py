@@ -1,7 +1,7 @@
 """The port between a trade's story and the world. Two runtimes implement it.
 
 `workflows/runtime.py` turns each effect into a Temporal activity, timer or signal;
-`arbsaga/saga/simulator.py` runs the same story on a virtual clock with seeded faults. The story
+`arbsaga/saga/simulator/` runs the same story on a virtual clock with seeded faults. The story
 combines effects only through `all_in_order` and `first_of`, because everything else
 (`TaskGroup`, `asyncio.wait`, `timeout`) was measured to replay differently, or to hide it.
 """

@@ -29,6 +29,10 @@ class Phase(StrEnum):
     HELD = "HELD"
 
 
+ENDS = (Phase.REFUSED, Phase.COMMITTED, Phase.FLAT, Phase.HELD)
+"""Phases in which a trade's workflow is over. A HELD trade still waits for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedLeg:
     """One leg as decided: up to `size` shares at `limit` USD a share or better."""
@@ -66,7 +70,7 @@ class Patience:
 class UndoLimits:
     """What undoing may cost and how often it is tried.
 
-    `loss_budget`: USD that completing or exiting may lose on top of doing nothing. `rounds`: how
+    `loss_budget`: USD that the whole trade may lose by a way out; a dearer one is not taken. `rounds`: how
     many undo orders a trade may send for each of its legs. `residue`: shares per leg that may be left over
     when they are too few for any order; `residue_usd` caps what they cost.
     """

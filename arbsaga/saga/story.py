@@ -83,7 +83,7 @@ async def _withdraw(fx: Effects, trade: Trade, orders: Sequence[OrderView]) -> T
     resting = [view for view in trade.open if view.state is not OrderState.UNKNOWN]
     if not resting:
         return trade
-    trade = replace(trade, fruitless=trade.fruitless + 1)
+    trade = replace(trade, cancels=trade.cancels + 1)
     return await _look(fx, trade, resting, fx.now_ms() + _pause(fx, trade))
 
 
@@ -140,7 +140,7 @@ async def _end(fx: Effects, trade: Trade, end: End) -> TradeRecord:
 def _pause(fx: Effects, trade: Trade) -> int:
     """A pause in ms with jitter; it grows with the tries that moved nothing, to a minute at most."""
     patience = trade.plan.patience
-    longest = min(patience.retry_max * max(1, trade.fruitless // 8), 60_000)
+    longest = min(patience.retry_max * max(1, (trade.fruitless + trade.cancels) // 8), 60_000)
     return patience.retry_min + int(fx.jitter() * max(0, longest - patience.retry_min))
 
 

@@ -15,7 +15,7 @@ ADDING = (Purpose.ENTER, Purpose.COMPLETE)
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """Immutable. `fruitless` counts tries that moved nothing: undo rounds without a way, cancels without an end.
+    """Immutable. `fruitless` counts undo rounds that found no way, `cancels` rounds of cancels that ended nothing.
 
     `paged`: a person was already told that one side filled while another is unknown.
     """
@@ -23,6 +23,7 @@ class Trade:
     plan: TradePlan
     orders: tuple[OrderView, ...] = ()
     fruitless: int = 0
+    cancels: int = 0
     paged: bool = False
 
     def with_orders(self, seen: Iterable[OrderView]) -> "Trade":
@@ -89,11 +90,21 @@ class Trade:
         """The basket's legs."""
         return self.plan.basket.legs
 
+    def hedges(self, leg: int) -> Size:
+        """Shares of the leg's complement that were bought to hedge it."""
+        orders = (view for view in self.of_leg(leg) if view.terms.purpose is Purpose.HEDGE)
+        return Size(sum((view.known for view in orders), NO_SIZE))
+
+    @staticmethod
+    def pairs_of(held: Decimal, hedges: Decimal) -> Decimal:
+        """Complementary pairs among `held` shares (hedges counted off) and `hedges`: each pays $1 whatever happens."""
+        return max(ZERO, min(held + hedges, hedges))
+
     @property
     def pairs(self) -> Size:
-        """Complementary pairs held from hedging: each pays $1 whatever happens."""
-        hedges = (view.known for view in self.orders if view.terms.purpose is Purpose.HEDGE)
-        return Size(sum(hedges, NO_SIZE))
+        """Complementary pairs held from hedging, over all legs. A hedge whose leg FAILED is none."""
+        legs = range(len(self.legs))
+        return Size(sum((self.pairs_of(self.least(leg), self.hedges(leg)) for leg in legs), ZERO))
 
     @property
     def spent(self) -> Usd:

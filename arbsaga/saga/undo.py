@@ -87,13 +87,16 @@ def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
     sellable = dict(market.sellable)
     moves: list[Move] = []
     after: list[Decimal] = []
+    pairs = ZERO
     for index, leg in enumerate(trade.legs):
         gap = trade.least(index) - target * leg.ratio
         chosen = _reduce(index, leg, gap, books, sellable) if gap > 0 else _complete(index, leg, -gap, books)
         moves += chosen
         change = sum((move.size for move in chosen), ZERO)
-        after.append((trade.least(index) + (change if gap < 0 else -change)) / leg.ratio)
-    pairs = trade.pairs + sum((move.size for move in moves if move.purpose is Purpose.HEDGE), ZERO)
+        held = trade.least(index) + (change if gap < 0 else -change)
+        hedged = sum((move.size for move in chosen if move.purpose is Purpose.HEDGE), trade.hedges(index))
+        pairs += trade.pairs_of(held, hedged)
+        after.append(held / leg.ratio)
     cost = sum((move.cost for move in moves), ZERO)
     payout = max(ZERO, min(after)) * trade.plan.basket.payout + pairs
     return WayOut(tuple(moves), Usd(payout - trade.spent - cost))

@@ -198,17 +198,22 @@ async def test_a_trade_is_followed_through_a_restart_of_temporal(
     assert trader.scanner.ends == [("yes:race", Phase.FLAT)]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("error", [UNKNOWN, WorkflowFailureError(cause=RuntimeError("terminated"))])
-async def test_a_trade_that_broke_off_is_over_and_told(
-    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+@pytest.mark.parametrize(
+    ("error", "phase"),
+    [(UNKNOWN, Phase.REFUSED), (WorkflowFailureError(cause=RuntimeError("terminated")), Phase.HELD)],
+)
+async def test_a_trade_that_broke_off_is_told_and_its_basket_not_entered_again(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, phase: Phase
 ) -> None:
+    """What a terminated workflow left may be naked; a trade that the server never knew left nothing."""
+
     async def result() -> TradeRecord:
         raise error
 
     starts(monkeypatch, Handle(result))
     trader.on_opportunity(opportunity())
     await until_over(trader)
-    assert trader.scanner.ends == [("yes:race", Phase.REFUSED)]  # type: ignore[attr-defined]
+    assert trader.scanner.ends == [("yes:race", phase)]  # type: ignore[attr-defined]
     assert ("broke off" in capsys.readouterr().out) is isinstance(error, WorkflowFailureError)
 
 

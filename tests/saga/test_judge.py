@@ -141,6 +141,21 @@ def test_unequal_legs_are_undone_until_the_rounds_are_used_up() -> None:
     assert judge.next_step(tired, NOW, "") == End(Phase.HELD, "the legs could not be made equal in 24 tries")
 
 
+def test_cancels_that_end_nothing_use_up_no_undo_round() -> None:
+    """A venue that refuses cancels for a while must not cost the trade its ways out."""
+    assert judge.next_step(replace(trade((DONE, "20"), (DONE, "0")), cancels=100), NOW, "") == Unwind()
+
+
+def test_a_hedge_whose_leg_failed_pays_nothing_for_sure() -> None:
+    """A pair pays $1; a naked complement may pay nothing."""
+    entries = judge.entry_orders(plan())
+    hedge = replace(entries[0], attempt=2, purpose=Purpose.HEDGE, instrument=entries[0].instrument.other())
+    hedged = trade((DONE, "20"), (DONE, "0")).with_orders([view(hedge, filled="20")])
+    assert hedged.payout == 20
+    ghost = view(entries[0], filled="20", status=FillStatus.FAILED)
+    assert hedged.with_orders([ghost]).payout == 0
+
+
 def test_a_surplus_too_small_for_any_order_is_residue() -> None:
     """Under the venue's 5 shares nothing can be sent; it is reported apart and valued at zero."""
     assert judge.balanced(trade((DONE, "20"), (DONE, "15.01")))

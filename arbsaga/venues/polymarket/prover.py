@@ -27,7 +27,7 @@ CANCEL_EVERY_MS = 1_000
 """An order that nobody knows is cancelled by id this often: cancels have a rate limit (80 a second)."""
 MAX_TRIED = 10_000
 """Orders whose last such cancel is remembered."""
-GONE_MS = 2_000
+GONE_MS = 15_000
 """An accepted order that nobody knows any more for this long, cancels included, is over: trades are listed by then."""
 _NOT_FOUND = ("not found", "can't be found")
 
