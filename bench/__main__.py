@@ -116,7 +116,7 @@ def ways_to_trade(venue: PolymarketVenue, check: DepthCheck, running: Durable, l
 
 
 async def throughput(running: Durable, legs: Legs, trades: int) -> float:
-    """Durable trades per second that became HEDGED, with some in flight at any time."""
+    """Whole durable trades per second, with some in flight at any time."""
     slots = asyncio.Semaphore(IN_FLIGHT)
 
     async def one() -> bool:

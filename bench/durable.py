@@ -19,7 +19,7 @@ from arbsaga.domain.money import Usd
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits
-from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from arbsaga.saga.messages import ENDS, Phase, TradePlan, TradeRecord
 from arbsaga.venues.port import Venue
 from bench.floor import Done
 from bench.site import Legs
@@ -32,7 +32,8 @@ from workflows.messages import basket_id
 
 QUEUE = "bench"
 PLENTY = Usd(Decimal(5_000_000))
-DECIDED = (Phase.HEDGED, Phase.FLAT, Phase.HELD, Phase.REFUSED)
+DECIDED = (Phase.HEDGED, *ENDS)
+"""A trade whose fills are confirmed before it is looked at again is COMMITTED without having been HEDGED."""
 RESERVE = Usd(Decimal(25))
 
 
@@ -54,27 +55,24 @@ class Durable:
             waiting.get_loop().call_soon_threadsafe(waiting.set_result, record)
 
     async def trade(self, legs: Legs) -> Done | None:
-        """One trade, until it is HEDGED; its settlement goes on behind. None: it was not (too late to send)."""
+        """One trade to its end, so that the next does not run beside its settlement. None: too late to send."""
         plan = self.plan(legs)
         self._hedged[plan.trade_id] = asyncio.get_running_loop().create_future()
-        await start_trade(self.client, plan, QUEUE)
+        handle = await start_trade(self.client, plan, QUEUE)
+        assert handle is not None, "every trade of the bench has a basket of its own"
         record = await self._hedged[plan.trade_id]
+        await handle.result()
         del self._hedged[plan.trade_id]
         at_ns = self._at_ns.pop(plan.trade_id)
-        if record.phase is not Phase.HEDGED:
+        if record.phase not in (Phase.HEDGED, Phase.COMMITTED):
             return None
-        ids = tuple(view.order_id for view in record.orders)
-        return Done(record.plan, ids, at_ns)
+        return Done(record.plan, tuple(view.order_id for view in record.orders), at_ns)
 
     def plan(self, legs: Legs) -> TradePlan:
         """A decision with capital taken for it."""
         taken = self.desk.take(RESERVE, time.time_ns() // 1_000_000)
         assert taken is not None, "the lease is larger than what the bench spends in its life"
         return legs.plan(self.account, taken.lease_id, taken.expires_ms)
-
-    async def ended(self, plan: TradePlan) -> TradeRecord:
-        """The trade's record once it is over."""
-        return await self.client.get_workflow_handle(basket_id(plan.basket.key), result_type=TradeRecord).result()
 
     async def events(self, plan: TradePlan) -> int:
         """The length of a trade's history."""

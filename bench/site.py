@@ -59,7 +59,7 @@ def _serve(directory: str, address: str, urls: "multiprocessing.Queue[str]") -> 
         data_dir=Path(directory),
         world=WorldSettings(lifetime_s=(7_200, 7_200), mispricing=None),
         deposits={address: CASH},
-        engine=EngineSettings(mined_ms=(200, 400), confirmed_ms=(100, 200)),
+        engine=EngineSettings(mined_ms=(20, 40), confirmed_ms=(10, 20)),
         wire=WireSettings(rate_limits="off"),
     )
     asyncio.run(run(settings, urls.put))
