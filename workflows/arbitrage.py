@@ -65,9 +65,9 @@ class ArbitrageWorkflow:
         return self._fx.latest
 
     async def _live(self) -> TradeRecord:
-        # In the same workflow task as the first effect: the claim costs no hop on the way to the wire.
-        claiming = asyncio.ensure_future(tell_desk(self._plan.account, "claim", self._claim))
+        claiming = asyncio.ensure_future(self._tell_claim())
         record = await arbitrage(self._fx, self._plan)
+        self._fx.placed = True  # a refused trade placed nothing, and tells the desk all the same
         await claiming
         undelivered = await self._fx.undelivered(timedelta(0) if record.phase is Phase.HELD else PAGES_LIMIT)
         if record.phase is Phase.HELD:
@@ -78,6 +78,14 @@ class ArbitrageWorkflow:
         await tell_desk(self._plan.account, "ended", ended)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return record
+
+    async def _tell_claim(self) -> None:
+        """Claim the capital once the entries are out: its answer must not wake this workflow while they are sent.
+
+        Until then the lease counts it as taken, and the desk finds the orders of a silent lease by their intents.
+        """
+        await workflow.wait_condition(lambda: self._fx.placed)
+        await tell_desk(self._plan.account, "claim", self._claim)
 
     @property
     def _claim(self) -> Claim:

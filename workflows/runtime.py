@@ -56,7 +56,7 @@ class TemporalEffects:
     """The `Effects` of one trade's workflow."""
 
     def __init__(self, plan: TradePlan) -> None:
-        """`latest` is what the status query shows; `abort` may be set by a signal or a UI cancel."""
+        """`latest` is what the status query shows, `placed` whether the entries are out (or lost on their way)."""
         self._plan = plan
         self._abort = ""
         # A plan whose orders were sent before (a reset, or a second run) enters as of its decision: refused as
@@ -64,6 +64,7 @@ class TemporalEffects:
         self._reliving = False
         self._pages: list[tuple[Page, ActivityHandle[None]]] = []
         self.latest: TradeRecord | None = None
+        self.placed = False
 
     def abort(self, reason: str) -> None:
         """A person wants this trade ended. The first reason stays."""
@@ -111,7 +112,9 @@ class TemporalEffects:
     async def place_legs(self, ask: PlaceLegs) -> Seen:
         """Send the entry orders, once."""
         self._reliving = False
-        return await self._post("place_legs", ask)
+        seen = await self._post("place_legs", ask)
+        self.placed = True
+        return seen
 
     async def exit_leg(self, ask: PlaceLegs) -> Seen:
         """Send one reducing order, once."""

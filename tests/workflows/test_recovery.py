@@ -175,7 +175,8 @@ async def test_replay_with_other_arguments_is_caught(rig: Rig, monkeypatch: pyte
 @pytest.mark.filterwarnings("ignore:Cannot find activity to cancel:UserWarning")
 async def test_eviction_on_every_task_changes_nothing(rig: Rig) -> None:
     """With no cache at all each task replays the whole trade, and it still ends right."""
-    plans = [make_plan() for _ in range(3)]
+    patience = replace(ROOMY, send_by=30_000, entry=30_000)  # a validation that is evicted starts again seconds later
+    plans = [make_plan(patience=patience) for _ in range(3)]
     rig.venue.next(plans[1].basket.legs[1].instrument, Behaviour(refuse="no"))
     rig.venue.next(plans[2].basket.legs[0].instrument, Behaviour(answer=False))
     async with rig.worker(max_cached_workflows=0):
