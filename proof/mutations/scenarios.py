@@ -1,0 +1,227 @@
+"""The wire layer: what real venues do to a trade, played with the real venue code against the simulated exchange.
+
+Each scenario is one trade of three legs. In calm weather it would commit; the exchange, the network or the machine do
+something to it, and the exchange's journal says what came of it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from arbsaga.domain.books import Book
+from arbsaga.domain.orders import OrderTerms, OrderView
+from arbsaga.exchange.polymarket.venue import WireSettings
+from arbsaga.saga.messages import Patience, Phase, TradePlan, UndoLimits
+from arbsaga.saga.story import arbitrage
+from proof.mutations.effects import WireEffects, WorkerDied
+from proof.mutations.stage import BIDS, PATIENCE, UNDO, Stage, now_ms, raised
+from proof.mutations.wire_judge import violations
+
+COMMITTED = frozenset({Phase.COMMITTED})
+UNDONE = frozenset({Phase.COMMITTED, Phase.FLAT})
+LIMIT_S = 60
+"""A trade that has not ended by then does not end."""
+SETTLE_S = 10
+
+Act = Callable[[Stage, WireEffects], Awaitable[None]]
+
+
+async def _nothing(_stage: Stage, _fx: WireEffects) -> None:
+    """Nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One trade and what befalls it.
+
+    `faults` are in force from the entries on. `before`/`after`: what happens just before the entries are sent and once
+    they were answered. `ends`: how it may end. `orders`: how many the exchange may accept, None for any number.
+    `twice`: a proxy sends each post again. `dies`: the worker dies once the first post was answered, and another
+    process runs the same plan from its beginning.
+    """
+
+    name: str
+    what: str
+    faults: tuple[str, ...] = ()
+    before: Act = _nothing
+    after: Act = _nothing
+    ends: frozenset[Phase] = COMMITTED
+    orders: int | None = None
+    twice: bool = False
+    dies: bool = False
+    patience: Patience = PATIENCE
+    undo: UndoLimits = UNDO
+    wire: WireSettings = field(default_factory=WireSettings)
+
+
+async def _dear(stage: Stage, _fx: WireEffects) -> None:
+    """The asks move away: completing costs more than getting out."""
+    stage.withdraw_offers()
+    stage.quote(asks=(("0.70", "200"),))
+
+
+async def _dear_and_settled(stage: Stage, fx: WireEffects) -> None:
+    """As `_dear`, once the shares can be sold."""
+    await _dear(stage, fx)
+    await _settled(stage)
+
+
+async def _halt(stage: Stage, fx: WireEffects) -> None:
+    """A person halts trading while the trade is open."""
+    stage.ledger.halt("a person asked")
+    await _dear(stage, fx)
+
+
+async def _refuse_everything(stage: Stage, fx: WireEffects) -> None:
+    """From now on the venue takes no order."""
+    await _dear(stage, fx)
+    stage.fault("reject,text=the market is not yet ready to process new orders")
+
+
+async def _oversleep(stage: Stage, fx: WireEffects) -> None:
+    """The machine sleeps past the last moment of the orders, and long after."""
+    del stage, fx
+    await asyncio.sleep((LATE.send_by + 1_800) / 1000)
+
+
+async def _frozen(stage: Stage, _fx: WireEffects) -> None:
+    """The book stream has frozen with PONG alive: the books in this process are an hour old, the real ones are gone."""
+    tokens = {leg.token: leg for leg in stage.instruments}
+    books = {book.token: book for book in await stage.venue.books(list(tokens))}
+    old = now_ms() - 3_600_000
+
+    def live(asked: Sequence[str]) -> Sequence[Book]:
+        return [replace(books[token], time_ms=old, read_ms=old) for token in asked]
+
+    stage.live = live
+    stage.withdraw_offers()
+    stage.quote(asks=(("0.60", "200"),), bids=BIDS)
+
+
+LATE = replace(PATIENCE, send_by=400, http=600, prove=300)
+"""Orders that must not be sent any more."""
+DENIED = replace(PATIENCE, send_by=1_500, http=500, prove=1_500)
+"""Orders of which it must be proved that they never were."""
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("calm", "nothing happens; each leg fills at three prices"),
+    Scenario("lost answer", "the entries are accepted, the connection drops", ("drop_response,count=1",)),
+    Scenario(
+        "late post",
+        "the answer is lost, the entries reach the engine 1.2 s later",
+        ("late_post,seconds=1.2,count=1",),
+        ends=UNDONE,
+        patience=DENIED,
+    ),
+    Scenario("never arrived", "HTTP 500, nothing was accepted", ("status,code=500,count=1",), ends=UNDONE, orders=0, patience=DENIED),
+    Scenario("lost leg", "one leg finds no liquidity", ("lose_leg,count=1",), after=_dear, ends=UNDONE),
+    Scenario(
+        "refused leg, settled",
+        "one leg is refused; what filled can be sold again",
+        ("reject,count=1,text=not enough balance / allowance",),
+        after=_dear_and_settled,
+        ends=UNDONE,
+    ),
+    Scenario("partial leg", "half of one leg fills", ("partial,share=0.5,count=1",), after=_dear, ends=UNDONE),
+    Scenario("ghost fill", "one match fails to settle", ("fail_settlement,count=1",), ends=UNDONE),
+    Scenario("delayed leg", "one leg is held back by the venue", ("delayed,seconds=0.5,count=1",)),
+    Scenario(
+        "cancel loses",
+        "one leg rests, and fills just before its cancel",
+        ("lose_leg,count=1", "cancel_loses,count=1"),
+        after=_dear,
+    ),
+    Scenario(
+        "unmatched leg",
+        "the official client calls it rejected, it rests",
+        ("unmatched,count=1", "drop_user_events"),
+        after=_dear,
+        ends=UNDONE,
+    ),
+    Scenario(
+        "hidden orders",
+        "the answer is lost, finished orders are not shown, no user events",
+        ("drop_response,count=1", "drop_user_events"),
+        wire=WireSettings(hide_finished_orders=True),
+    ),
+    Scenario("sent twice", "something between sends the post again: Duplicated", twice=True),
+    Scenario("overslept", "the worker wakes up after the last moment", before=_oversleep, ends=UNDONE, orders=0, patience=LATE),
+    Scenario("frozen books", "the stream is frozen, the books have moved", ends=frozenset({Phase.REFUSED}), orders=0),
+    Scenario("died after sending", "the worker dies, another runs the same plan", dies=True),
+    Scenario("halted", "halted while a leg is missing", ("lose_leg,count=1",), after=_halt, ends=UNDONE),
+    Scenario(
+        "stuck",
+        "a leg is missing and the venue takes no more orders",
+        ("lose_leg,count=1",),
+        after=_refuse_everything,
+        ends=frozenset({Phase.HELD}),
+        undo=replace(UNDO, rounds=1),
+    ),
+)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+async def play_all(scenarios: Sequence[Scenario], folder: Path) -> dict[str, list[str]]:
+    """The violations of each scenario, all played at once."""
+    folders = [folder / scenario.name.replace(" ", "-").replace(",", "") for scenario in scenarios]
+    found = await asyncio.gather(*map(play, scenarios, folders))
+    return {scenario.name: one for scenario, one in zip(scenarios, found, strict=True)}
+
+
+async def play(scenario: Scenario, folder: Path) -> list[str]:
+    """One scenario from its beginning to what the journal says of it. What breaks is a violation too."""
+    try:
+        async with raised(folder, scenario.wire) as stage:
+            if scenario.name == "frozen books":
+                await _frozen(stage, WireEffects(stage.plan(), stage.hands()))
+            await asyncio.wait_for(_live(scenario, stage), LIMIT_S)
+            stage.calm()
+            await _settled(stage)
+            return violations(stage, scenario.ends, scenario.orders, duplicates=3 if scenario.twice else 0)
+    except Exception as error:  # noqa: BLE001 - a trade that breaks off is what a mutation may do
+        return [f"the trade broke off: {type(error).__name__}: {error}"]
+
+
+async def _live(scenario: Scenario, stage: Stage) -> None:
+    plan = stage.plan(scenario.patience, scenario.undo)
+    if scenario.dies:
+        await _die(stage, plan)
+    fx = WireEffects(plan, stage.hands())
+
+    async def before() -> None:
+        stage.twice = scenario.twice
+        for fault in scenario.faults:
+            stage.fault(fault)
+        await scenario.before(stage, fx)
+
+    async def after() -> None:
+        await scenario.after(stage, fx)
+
+    fx.before_entry, fx.after_entry = before, after
+    await arbitrage(fx, plan)
+
+
+async def _die(stage: Stage, plan: TradePlan) -> None:
+    """One life of the trade that ends when the exchange has answered its first post."""
+    real = stage.venue.post
+
+    async def post_and_die(orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
+        await real(orders)
+        raise WorkerDied
+
+    stage.venue.post = post_and_die  # type: ignore[method-assign]  # the process ends inside of this call
+    try:
+        await arbitrage(WireEffects(plan, stage.hands()), plan)
+    except WorkerDied:
+        return
+    finally:
+        stage.venue.post = real  # type: ignore[method-assign]  # another process's venue
+
+
+async def _settled(stage: Stage) -> None:
+    """Until the chain has the last word on every match."""
+    deadline = time.monotonic() + SETTLE_S
+    while stage.engine.pending_trades() and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)

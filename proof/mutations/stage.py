@@ -1,0 +1,242 @@
+"""The wire layer's stage: one exchange on a loopback port, one account, one ledger, one alert log, in one process.
+
+Everything that a mutation can sit in is real: the venue's code, the activities, the ledger, the pager. The house quotes
+an exhaustive neg-risk event of three markets, whose YES asks add up to less than a dollar.
+"""
+
+import itertools
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import httpx._transports.default
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from activities.depth import LiveBooksOf
+from activities.trading import TradingActivities
+from arbsaga.domain.baskets import yes_of_all
+from arbsaga.domain.books import BookRef
+from arbsaga.domain.instruments import Instrument
+from arbsaga.domain.money import ZERO, Price, Size, Usd
+from arbsaga.exchange.engine import Engine, EngineSettings
+from arbsaga.exchange.faults import FaultPlan
+from arbsaga.exchange.ids import v1_ids
+from arbsaga.exchange.model import Event, Market, NewOrder, Side
+from arbsaga.exchange.polymarket.app import Wire
+from arbsaga.exchange.polymarket.venue import Venue as WireVenue
+from arbsaga.exchange.polymarket.venue import WireSettings
+from arbsaga.exchange.units import collateral, parse
+from arbsaga.ledger import Ledger
+from arbsaga.notify import Pager
+from arbsaga.saga.messages import Patience, PlannedLeg, TradePlan, UndoLimits
+from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue
+from arbsaga.venues.polymarket.sockets import Keepalive
+
+ACCOUNT = "proof"
+CASH = "1000"
+KEY = "0x" + "00" * 31 + "01"
+HOUSE = f"0x{7:040d}"
+EVENT = "race"
+LEGS = 3
+LIMIT = Price(Decimal("0.30"))
+UNITS = Size(Decimal(15))
+ASKS = (("0.28", "5"), ("0.29", "5"), ("0.30", "40"), ("0.55", "200"))
+"""Several prices within the limit, so that one order has several fills; and a dear level to complete from."""
+BIDS = (("0.27", "200"),)
+QUICK = EngineSettings(mined_ms=(40, 40), confirmed_ms=(40, 40), retry_ms=(40, 40))
+BRISK = Keepalive(ping=200, dead=4_000, check=50, retry=20, retry_max=200, steady=1_000)
+PATIENCE = Patience(
+    entry=900, poll=50, undo=600, send_by=4_000, http=1_000, prove=800, settle=15_000, retry_min=10, retry_max=60
+)
+"""The story in less time. `send_by` is far, so that a loaded machine does not make orders late."""
+UNDO = UndoLimits(rounds=4)
+
+_numbers = itertools.count(1)
+
+
+def now_ms() -> int:
+    """Ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+_TLS = httpx.create_ssl_context()
+
+
+def _tls_context(*_args: object, **_options: object) -> ssl.SSLContext:
+    """The official client loads the certificates ten times at its start; nothing here speaks TLS."""
+    return _TLS
+
+
+@dataclass
+class Stage:
+    """What a scenario plays on. `twice`: every post reaches the exchange twice, and the second answer is told."""
+
+    folder: Path
+    engine: Engine
+    wire: WireVenue
+    venue: PolymarketVenue
+    ledger: Ledger
+    instruments: tuple[Instrument, ...] = ()
+    live: LiveBooksOf | None = None
+    twice: bool = False
+    _house: list[str] = field(default_factory=list)
+
+    @property
+    def truth(self) -> Path:
+        """The exchange's own record."""
+        return self.folder / "truth.jsonl"
+
+    @property
+    def alerts(self) -> Path:
+        """The alert log."""
+        return self.folder / "alerts.jsonl"
+
+    def hands(self) -> TradingActivities:
+        """The activities as a new worker has them."""
+        return TradingActivities(self.venue, self.ledger, Pager([], self.alerts, lambda _text: None), self.live)
+
+    def fault(self, spec: str) -> None:
+        """Put a fault in force at the exchange."""
+        self.wire.faults.add(spec)
+
+    def calm(self) -> None:
+        """Lift every fault."""
+        self.wire.faults.clear()
+
+    @property
+    def markets(self) -> Sequence[Market]:
+        """The event's markets, in the order of the legs."""
+        return [self.engine.markets[market] for market in self.engine.events[EVENT].market_ids]
+
+    def offer(self, market: Market, side: Side, price: str, size: str) -> None:
+        """A resting order of the house for YES."""
+        order_id = f"0x{next(_numbers):064x}"
+        shares = parse(size)
+        usd = collateral(shares, parse(price))
+        given, wanted = (usd, shares) if side == "BUY" else (shares, usd)
+        self.engine.submit(NewOrder(order_id, HOUSE, HOUSE, market.token_ids[0], side, given, wanted, "GTC"))
+        self._house.append(order_id)
+
+    def withdraw_offers(self) -> None:
+        """The house takes back all that rests."""
+        for order_id in self._house:
+            order = self.engine.order(order_id)
+            if order is not None and order.resting:
+                self.engine.cancel(HOUSE, order_id)
+        self._house.clear()
+
+    def quote(self, asks: Sequence[tuple[str, str]] = ASKS, bids: Sequence[tuple[str, str]] = BIDS) -> None:
+        """Put up the house's book in every market."""
+        for market in self.markets:
+            for price, size in bids:
+                self.offer(market, "BUY", price, size)
+            for price, size in asks:
+                self.offer(market, "SELL", price, size)
+
+    def plan(self, patience: Patience = PATIENCE, undo: UndoLimits = UNDO) -> TradePlan:
+        """Fifteen units of the basket at 0.30 a leg, decided now."""
+        at = now_ms()
+        cost = sum((UNITS * LIMIT + leg.rules.fee.taker_fee(UNITS, LIMIT) for leg in self.instruments), ZERO)
+        return TradePlan(
+            trade_id=f"t-{self.folder.name}",
+            account=ACCOUNT,
+            basket=yes_of_all(EVENT, "Who wins?", self.instruments),
+            units=UNITS,
+            legs=tuple(PlannedLeg(UNITS, LIMIT) for _ in self.instruments),
+            cost=Usd(cost),
+            fees=Usd(ZERO),
+            edge=Usd(UNITS - cost),
+            reserved=Usd(cost),
+            lease_id="lease",
+            lease_expires_ms=at + 600_000,
+            decided_ms=at,
+            decided_ns=time.monotonic_ns(),
+            books=tuple(BookRef(leg.token, 0, at) for leg in self.instruments),
+            patience=patience,
+            undo=undo,
+        )
+
+
+@asynccontextmanager
+async def raised(folder: Path, wire_settings: WireSettings | None = None) -> AsyncIterator[Stage]:
+    """A stage in this folder, quoted and with a funded account, until the block ends."""
+    httpx._transports.default.create_ssl_context = _tls_context  # type: ignore[attr-defined]  # httpx does not export it
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = Engine.recover(folder / "truth.jsonl", now_ms, QUICK, random.Random(1), FaultPlan(1))
+    _open_event(engine)
+    engine.create_account(HOUSE, house=True)
+    wire = WireVenue(engine, folder / "truth.jsonl", now_ms, wire_settings or WireSettings(), folder / "keys.json")
+    holder: list[Stage] = []
+    app = Wire(wire).app(None)
+    app.middlewares.insert(0, _twice(lambda: bool(holder) and holder[0].twice))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    venue = PolymarketVenue(PolymarketSettings.at(f"http://{host}:{port}", KEY), keepalive=BRISK)
+    engine.deposit(venue.wallet, parse(CASH))
+    ledger = Ledger.open(f"sqlite:///{folder}/ledger.sqlite", durability="normal")
+    ledger.open_account(ACCOUNT, venue.name, Usd(Decimal(CASH)))
+    stage = Stage(folder, engine, wire, venue, ledger)
+    holder.append(stage)
+    try:
+        await venue.start()
+        stage.quote()
+        listing = next(found for found in await venue.events() if found.event == EVENT)
+        stage.instruments = tuple(market.yes for market in listing.markets)
+        yield stage
+    finally:
+        await venue.close()
+        await runner.cleanup()
+        engine.close()
+        ledger.close()
+
+
+def _twice(wanted: Callable[[], bool]) -> Middleware:
+    """A proxy or a client between us and the exchange that sends posts again by itself."""
+
+    @web.middleware
+    async def resend(request: web.Request, handler: Handler) -> web.StreamResponse:
+        again = wanted() and request.method == "POST" and request.path in ("/order", "/orders")
+        answer = await handler(request)
+        return await handler(request) if again else answer
+
+    return resend
+
+
+def _open_event(engine: Engine) -> None:
+    markets = []
+    for index in range(LEGS):
+        condition, tokens = v1_ids(f"{EVENT} {index}")
+        markets.append(
+            Market(
+                condition_id=condition,
+                event_id=EVENT,
+                question=f"Runner {index}?",
+                slug=f"runner-{index}",
+                version="v1",
+                token_ids=tokens,
+                neg_risk=True,
+                fee_rate=Decimal("0.05"),
+                opened_ms=now_ms(),
+                resolves_ms=now_ms() + 10_000_000,
+            )
+        )
+    event = Event(
+        event_id=EVENT,
+        title="Who wins?",
+        slug="who-wins",
+        neg_risk=True,
+        augmented=False,
+        version="v1",
+        market_ids=tuple(market.condition_id for market in markets),
+        neg_risk_market_id=v1_ids(EVENT)[0],
+    )
+    engine.open_event(event, markets)
