@@ -46,15 +46,11 @@ def merge(
     said = tuple(fills)
     if said or matched > 0:
         state = _further(OrderState.LIVE, state)
-    after = replace(
-        known,
-        state=_further(known.state, state),
-        fills=_merge_fills(known.fills, said),
-        matched=Size(max(known.matched, matched)),
-        reason=known.reason or reason,
-    )
-    if after == known:
+    further, merged = _further(known.state, state), _merge_fills(known.fills, said)
+    most, why = Size(max(known.matched, matched)), known.reason or reason
+    if (further, merged, most, why) == (known.state, known.fills, known.matched, known.reason):
         return known
+    after = replace(known, state=further, fills=merged, matched=most, reason=why)
     line = f"{source}: {after.state}, filled {after.known}"
     return replace(after, evidence=(*known.evidence, line)[-MAX_EVIDENCE:])
 
@@ -93,5 +89,4 @@ def decided(pairs: Iterable[tuple[OrderView, OrderView]], *, settled: bool) -> b
     pairs = tuple(pairs)
     if not settled:
         return any(news(before, after) for before, after in pairs)
-    final = all(fill.status.final for _, after in pairs for fill in after.fills)
-    return final or any(after.failed > before.failed for before, after in pairs)
+    return all(after.settled for _, after in pairs) or any(after.failed > before.failed for before, after in pairs)

@@ -2,11 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
 
 from arbsaga.domain.instruments import Instrument, Side
-from arbsaga.domain.money import NO_SIZE, NO_USD, ZERO, Price, Size, Usd
+from arbsaga.domain.money import NO_SIZE, ZERO, Price, Size, Usd
 
 SALT_BITS = 53
 """Polymarket carries the salt as a JSON number, so it must fit a double exactly."""
@@ -113,7 +114,16 @@ class OrderState(StrEnum):
         return self in (OrderState.DONE, OrderState.ABSENT)
 
 
-@dataclass(frozen=True, slots=True)
+class FillSums(NamedTuple):
+    """The fills of one order added up: shares by fate (`filled` is all but `failed`), and USD spent."""
+
+    filled: Size
+    confirmed: Size
+    failed: Size
+    spent: Usd
+
+
+@dataclass(frozen=True)  # no slots: what follows from an immutable view is worked out once and kept beside it
 class OrderView:
     """The evidence for one order: what the venue has shown of it so far.
 
@@ -132,27 +142,42 @@ class OrderView:
     evidence: tuple[str, ...] = ()
     denied_ms: int = 0
 
+    @cached_property
+    def sums(self) -> FillSums:
+        """The fills added up. Spent is USD paid for those that did not fail, fees included; negative when sold."""
+        filled = confirmed = failed = spent = ZERO
+        sign = 1 if self.terms.side is Side.BUY else -1
+        for fill in self.fills:
+            if fill.status is FillStatus.FAILED:
+                failed += fill.size
+                continue
+            filled += fill.size
+            spent += sign * fill.size * fill.price + fill.fee
+            if fill.status is FillStatus.CONFIRMED:
+                confirmed += fill.size
+        return FillSums(Size(filled), Size(confirmed), Size(failed), Usd(spent))
+
     @property
     def filled(self) -> Size:
         """Shares of all fills that did not fail."""
-        return Size(sum((fill.size for fill in self.fills if fill.status is not FillStatus.FAILED), ZERO))
+        return self.sums.filled
 
     @property
     def confirmed(self) -> Size:
         """Shares of the fills that are final."""
-        return Size(sum((fill.size for fill in self.fills if fill.status is FillStatus.CONFIRMED), ZERO))
+        return self.sums.confirmed
 
     @property
     def failed(self) -> Size:
         """Shares of the fills that the venue took back."""
-        return Size(sum((fill.size for fill in self.fills if fill.status is FillStatus.FAILED), ZERO))
+        return self.sums.failed
 
-    @property
+    @cached_property
     def most(self) -> Size:
         """The most shares that can have filled by the end: the upper end of the exposure."""
         return self.known if self.state.final else Size(self.terms.size - self.failed)
 
-    @property
+    @cached_property
     def known(self) -> Size:
         """Shares that are filled for all we know: the larger of the fills seen and the venue's own count."""
         return Size(max(self.filled, self.matched - self.failed))
@@ -163,8 +188,11 @@ class OrderView:
         return self.state.final and self.filled + self.failed >= self.matched
 
     @property
+    def settled(self) -> bool:
+        """Whether no fill seen can change any more."""
+        return all(fill.status.final for fill in self.fills)
+
+    @property
     def spent(self) -> Usd:
         """USD paid for the fills that did not fail, fees included; negative when sold."""
-        sign = 1 if self.terms.side is Side.BUY else -1
-        alive = (fill for fill in self.fills if fill.status is not FillStatus.FAILED)
-        return Usd(sum((sign * fill.size * fill.price + fill.fee for fill in alive), Decimal(NO_USD)))
+        return self.sums.spent

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 
 from arbsaga.domain.baskets import Leg
 from arbsaga.domain.money import MICRO, NO_SIZE, NO_USD, ZERO, Size, Usd, ceil_to
@@ -13,7 +14,7 @@ ADDING = (Purpose.ENTER, Purpose.COMPLETE)
 """Orders that add to a leg; EXIT sells it again and HEDGE buys its complement."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from an immutable trade is worked out once and kept beside it
 class Trade:
     """Immutable. `fruitless` counts undo rounds that found no way, `cancels` rounds of cancels that ended nothing.
 
@@ -28,24 +29,26 @@ class Trade:
 
     def with_orders(self, seen: Iterable[OrderView]) -> "Trade":
         """The trade with newer evidence for some orders, or with new orders."""
-        orders = {(view.terms.leg, view.terms.attempt): view for view in self.orders}
-        orders.update({(view.terms.leg, view.terms.attempt): view for view in seen})
+        seen = tuple(seen)
+        if not seen:
+            return self
+        orders = {(view.terms.leg, view.terms.attempt): view for view in (*self.orders, *seen)}
         return replace(self, orders=tuple(orders.values()))
 
-    @property
+    @cached_property
     def open(self) -> tuple[OrderView, ...]:
         """Orders that may still fill."""
         return tuple(view for view in self.orders if not view.state.final)
 
-    @property
+    @cached_property
     def unexplained(self) -> tuple[OrderView, ...]:
         """Orders that can fill no more, but whose fills have not all been seen."""
         return tuple(view for view in self.orders if view.state.final and not view.explained)
 
-    @property
+    @cached_property
     def unsettled(self) -> tuple[OrderView, ...]:
         """Orders with a fill that the venue may still take back."""
-        return tuple(view for view in self.orders if any(not fill.status.final for fill in view.fills))
+        return tuple(view for view in self.orders if not view.settled)
 
     def of_leg(self, leg: int) -> Iterator[OrderView]:
         """The leg's orders, first attempt first."""
@@ -60,22 +63,29 @@ class Trade:
         """How many undo orders were sent so far."""
         return sum(1 for view in self.orders if view.terms.purpose is not Purpose.ENTER)
 
+    @cached_property
+    def _held(self) -> tuple[list[Decimal], list[Decimal]]:
+        """The fewest and the most shares of each leg that can be held by the end, its hedges counted off."""
+        least, most = [ZERO for _ in self.legs], [ZERO for _ in self.legs]
+        for view in self.orders:
+            leg = view.terms.leg
+            if view.terms.purpose in ADDING:
+                least[leg] += view.known
+                most[leg] += view.most
+            else:
+                least[leg] -= view.most
+                most[leg] -= view.known
+        return least, most
+
     def least(self, leg: int) -> Size:
         """The fewest shares of the leg that can be held by the end, its hedges counted off."""
-        return self._held(leg, "known", "most")
+        return Size(self._held[0][leg])
 
     def most(self, leg: int) -> Size:
         """The most shares of the leg that can be held by the end."""
-        return self._held(leg, "most", "known")
+        return Size(self._held[1][leg])
 
-    def _held(self, leg: int, adding: str, reducing: str) -> Size:
-        total = ZERO
-        for view in self.of_leg(leg):
-            plus = view.terms.purpose in ADDING
-            total += getattr(view, adding) if plus else -getattr(view, reducing)
-        return Size(total)
-
-    @property
+    @cached_property
     def hedged(self) -> Size:
         """Units of the basket that are held on every leg (the worst case)."""
         legs = enumerate(self.plan.basket.legs)
@@ -100,24 +110,24 @@ class Trade:
         """Complementary pairs among `held` shares (hedges counted off) and `hedges`: each pays $1 whatever happens."""
         return max(ZERO, min(held + hedges, hedges))
 
-    @property
+    @cached_property
     def pairs(self) -> Size:
         """Complementary pairs held from hedging, over all legs. A hedge whose leg FAILED is none."""
         legs = range(len(self.legs))
         return Size(sum((self.pairs_of(self.least(leg), self.hedges(leg)) for leg in legs), ZERO))
 
-    @property
+    @cached_property
     def spent(self) -> Usd:
         """USD spent less USD received so far, fees included."""
         return Usd(sum((view.spent for view in self.orders), NO_USD))
 
-    @property
+    @cached_property
     def fees(self) -> Usd:
         """USD of fees so far, as computed from the market's own parameters."""
         alive = (fill for view in self.orders for fill in view.fills if fill.status is not FillStatus.FAILED)
         return Usd(sum((fill.fee for fill in alive), NO_USD))
 
-    @property
+    @cached_property
     def payout(self) -> Usd:
         """USD that what is held pays in every state of the world. Residue counts as nothing."""
         return Usd(self.hedged * self.plan.basket.payout + self.pairs)
@@ -134,7 +144,7 @@ class Trade:
             plan=self.plan,
             phase=phase,
             orders=self.orders,
-            legs=tuple(self._leg_result(index, leg) for index, leg in enumerate(self.legs)),
+            legs=self._leg_results,
             hedged=self.hedged,
             payout=self.payout,
             spent=self.spent,
@@ -143,6 +153,10 @@ class Trade:
             reason=reason,
             time_ms=now_ms,
         )
+
+    @cached_property
+    def _leg_results(self) -> tuple[LegResult, ...]:
+        return tuple(self._leg_result(index, leg) for index, leg in enumerate(self.legs))
 
     def _leg_result(self, index: int, leg: Leg) -> LegResult:
         spent = Usd(sum((view.spent for view in self.of_leg(index)), NO_USD))
