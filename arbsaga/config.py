@@ -64,6 +64,7 @@ class VenueSection(Section):
     rpc_url: str | None = Field(None, description="Polygon JSON-RPC")
     market_ws_url: str | None = Field(None, description="stream of books")
     user_ws_url: str | None = Field(None, description="stream of own orders and trades")
+    dead_man: bool = Field(True, description="the venue cancels every open order 10 s after the watchdog dies")
 
 
 class PaperSection(Section):

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from arbsaga.config import Config
 from arbsaga.notify import Pager
-from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue
+from arbsaga.venues.polymarket import PolymarketDeadMan, PolymarketSettings, PolymarketVenue
 from workers.connect import TemporalSettings
 from workers.folder import DataFolder
 from workers.report import emit
@@ -36,6 +36,11 @@ def venue_settings(config: Config, folder: DataFolder) -> PolymarketSettings:
 def open_venue(config: Config, folder: DataFolder) -> PolymarketVenue:
     """The venue, not yet connected. Raises UserError."""
     return PolymarketVenue(venue_settings(config, folder))
+
+
+def open_dead_man(config: Config, folder: DataFolder) -> PolymarketDeadMan:
+    """The venue's dead-man switch, not yet connected. Raises UserError."""
+    return PolymarketDeadMan(venue_settings(config, folder))
 
 
 def temporal_settings(config: Config, folder: DataFolder) -> TemporalSettings:

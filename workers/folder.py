@@ -34,6 +34,7 @@ class DataFolder:
         self.alerts = self.path / "alerts.jsonl"
         self.key = self.path / "paper.key"
         self.logs = self.path / "logs"
+        self.heartbeat = self.path / "heartbeat.lock"
         self._ports = self.path / "ports.json"
 
     @property

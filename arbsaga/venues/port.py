@@ -150,3 +150,23 @@ class Venue(Protocol):
 
     async def close(self) -> None:
         """Release every connection."""
+
+
+class DeadMan(Protocol):
+    """A venue's dead-man switch over every open order of one API key. A venue without one has no class for it.
+
+    The first accepted beat arms it for good: from then on some seconds without an accepted beat cancel all those
+    orders, so it must have one owner, who beats for as long as anything may rest.
+    """
+
+    key: str
+    """Whose orders: tells one API key from another, and is no secret."""
+
+    async def beat(self, last: str) -> str:
+        """Say that the owner is alive; `last` is what the last beat gave, empty before the first.
+
+        Raises VenueError when it was not accepted, or may not have been; UserError for a key that cannot be used.
+        """
+
+    async def close(self) -> None:
+        """Release its connections; an armed switch stays armed."""

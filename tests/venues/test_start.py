@@ -20,7 +20,9 @@ from .rig import BRISK, until
 
 
 def test_exports():
-    assert package.__all__ == ["DEPOSIT_WALLET", "EOA", "PolymarketSettings", "PolymarketVenue", "generate_key"]
+    assert package.__all__ == [
+        *("DEPOSIT_WALLET", "EOA", "PolymarketDeadMan", "PolymarketSettings", "PolymarketVenue", "generate_key")
+    ]
 
 
 def test_it_is_a_venue():

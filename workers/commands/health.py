@@ -11,10 +11,11 @@ from arbsaga.config import Config
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
 from workers.connect import connect
-from workers.connections import open_pager, open_venue, temporal_settings, venue_settings
+from workers.connections import open_dead_man, open_pager, open_venue, temporal_settings, venue_settings
 from workers.console import show
 from workers.doctor import Check, Status, Subject, examine
 from workers.folder import DataFolder
+from workers.heartbeat import Heart
 from workers.report import emit
 from workers.site import exchange_url, open_ledger
 from workers.unconfirmed import UNCONFIRMED
@@ -35,10 +36,16 @@ def watchdog(*, live: Live = False, config_file: ConfigFile = None, data_dir: Da
         settle_ms=config.patience.settle_ms,
     )
     ledger, pager = open_ledger(config, folder), open_pager(config, folder)
+    heart = Heart(
+        lambda: open_dead_man(config, folder), ledger, pager, account=config.account, lock_file=folder.heartbeat
+    )
 
     async def serve(stop: asyncio.Event) -> int:
         emit("ready")
-        await watch(lambda: open_venue(config, folder), ledger, pager, settings, stop)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch(lambda: open_venue(config, folder), ledger, pager, settings, stop))
+            if config.venue.dead_man:
+                group.create_task(heart.run(stop))
         return 0
 
     return console.run(serve)
