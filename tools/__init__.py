@@ -1,0 +1,1 @@
+"""Small programs that stand alone: they import nothing of arbsaga."""
