@@ -1,0 +1,53 @@
+"""The verdict on a soak: the exchange's record against the ledger, the pages, and the workflows that are left."""
+
+import importlib.util
+from collections.abc import Iterable, Sequence
+
+from temporalio.client import Client
+
+from arbsaga.exchange.truth import Truth
+from arbsaga.ledger import Ledger, TradeRow
+from arbsaga.notify import Alert, read_alerts
+from arbsaga.saga.messages import Phase
+from workers.folder import DataFolder
+from workers.verdict import compare
+
+OPEN = "ExecutionStatus = 'Running'"
+
+
+async def still_open(client: Client) -> list[str]:
+    """The trades whose workflows have not ended."""
+    return [found.id async for found in client.list_workflows(OPEN) if found.workflow_type == "ArbitrageWorkflow"]
+
+
+def violations(folder: DataFolder, ledger: Ledger, account: str, wallet: str) -> list[str]:
+    """Every broken promise that the records show, a sentence each."""
+    truth = Truth.read(folder.truth, wallet)
+    verdict = compare(truth, ledger, account)
+    rows = [row for row in ledger.trades() if row.account == account]
+    found = [f"order {order_id} was sent twice" for order_id in truth.duplicates]
+    if verdict.duplicate_orders > len(truth.duplicates):
+        found.append(f"{verdict.duplicate_orders - len(truth.duplicates)} attempts have a second order")
+    if verdict.unhedged_shares:
+        found.append(f"{verdict.unhedged_shares} shares are naked: {'; '.join(verdict.exposures)}")
+    found += verdict.differences
+    found += [f"trade {row.trade_id} ended in the ledger as {row.phase}" for row in rows if not row.ended]
+    found += silent(rows, read_alerts(folder.alerts) if folder.alerts.exists() else ())
+    return found + second_judge(folder, account, wallet)
+
+
+def silent(rows: Iterable[TradeRow], alerts: Sequence[Alert]) -> list[str]:
+    """HELD trades of which no person was told. No service is configured here: the alert log is the delivery."""
+    paged = {alert.page.trade_id for alert in alerts}
+    held = (row for row in rows if row.phase is Phase.HELD)
+    return [f"trade {row.trade_id} is HELD and nobody was paged" for row in held if row.trade_id not in paged]
+
+
+def second_judge(folder: DataFolder, account: str, wallet: str) -> list[str]:
+    """What the checker finds that shares nothing with the trading code."""
+    if importlib.util.find_spec("tools.check_truth") is None:
+        return []
+    from tools.check_truth import check  # noqa: PLC0415
+
+    findings = check(folder.truth, folder.path / "ledger.sqlite", folder.alerts, account, wallet)
+    return [f"second judge: {line}" for line in findings.violations]
