@@ -14,19 +14,18 @@ from pathlib import Path
 import structlog
 
 from arbsaga.errors import ArbsagaError
-from arbsaga.ledger import Intent, Ledger
+from arbsaga.ledger import Ledger
 from arbsaga.notify import Alert, Pager, read_alerts
+from arbsaga.reconcile import looking
+from arbsaga.reconcile.findings import AtVenue, Kind, Snapshot, findings, mismatches
+from arbsaga.reconcile.incidents import Incidents
+from arbsaga.reconcile.looking import Question
 from arbsaga.saga.messages import Page
 from arbsaga.venues.port import Venue
-from workers.findings import AtVenue, InLedger, Kind, Snapshot, findings, mismatches, unbooked
-from workers.incidents import Incidents
 from workers.temporal_probe import probe
 
 log = structlog.get_logger(__name__)
 
-LOOK_BACK_MS = 600_000
-"""How far back fills are read in any case; further for a trade that is in flight, to FARTHEST_BACK_MS."""
-FARTHEST_BACK_MS = 3_600_000
 VENUE_LIMIT_S = 15.0
 """The venue has not answered when a whole look at it takes longer."""
 FIRST_RETRY_MS, LONGEST_RETRY_MS = 5_000, 300_000
@@ -64,7 +63,7 @@ async def watch(
     try:
         while not stop.is_set():
             snapshot = await look(venue, ledger, settings)
-            pages = incidents.update(findings(snapshot), snapshot.judged, snapshot.now_ms)
+            pages = incidents.update(findings(snapshot), snapshot.judged, snapshot.now_ms, snapshot.over)
             await outbox.deliver(pages, snapshot.now_ms)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), settings.every_ms / 1000)
@@ -86,17 +85,17 @@ async def look(venue: "WatchedVenue", ledger: Ledger, settings: WatchSettings) -
     at_venue, in_ledger, question = None, None, None
     temporal = asyncio.ensure_future(_temporal(settings))
     with _noted(troubles, Kind.LEDGER):
-        question = await asyncio.to_thread(_question, ledger, settings)
+        question = await asyncio.to_thread(looking.question, ledger, settings.account)
     if question:
         with _noted(troubles, Kind.VENUE):
             at_venue = await venue.look(question)
     if at_venue:
         with _noted(troubles, Kind.LEDGER):
-            in_ledger = await asyncio.to_thread(_read, ledger, settings, at_venue)
+            in_ledger = await asyncio.to_thread(looking.read, ledger, settings.account, at_venue)
     if at_venue and in_ledger and (odd := mismatches(at_venue, in_ledger)):
         markets: Mapping[str, str] = {}
         with _noted(troubles, Kind.LEDGER):
-            markets = await asyncio.to_thread(_markets, ledger, settings, odd)
+            markets = await asyncio.to_thread(looking.markets, ledger, settings.account, odd)
         with _noted(troubles, Kind.VENUE):
             at_venue = replace(at_venue, resolved=await venue.resolved(markets))
     if why := await temporal:
@@ -117,45 +116,6 @@ async def _temporal(settings: WatchSettings) -> str:
     return await probe(settings.temporal, tls=settings.temporal_tls) if settings.temporal else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask the venue for: fills since (ms), and shares of these tokens."""
-
-    since_ms: int
-    tokens: frozenset[str]
-
-
-def _question(ledger: Ledger, settings: WatchSettings) -> Question:
-    now = _now_ms()
-    intents = _in_flight(ledger, settings)
-    oldest = min((one.terms.created_ms for one in intents), default=now)
-    since = max(min(oldest, now - LOOK_BACK_MS), now - FARTHEST_BACK_MS)
-    return Question(since, frozenset(ledger.positions(settings.account)))
-
-
-def _read(ledger: Ledger, settings: WatchSettings, at_venue: AtVenue) -> InLedger:
-    booked = ledger.filled(list(at_venue.filled))
-    owners = ledger.intents_by_order([*(order.order_id for order in at_venue.orders), *unbooked(at_venue, booked)])
-    return InLedger(
-        in_flight=_in_flight(ledger, settings),
-        owners={one.order_id: one for one in owners},
-        booked=booked,
-        shares=ledger.positions(settings.account),
-        updated_ms={row.trade_id: row.updated_ms for row in ledger.trades(open_only=True)},
-    )
-
-
-def _in_flight(ledger: Ledger, settings: WatchSettings) -> tuple[Intent, ...]:
-    return tuple(one for one in ledger.intents_in_flight() if one.account == settings.account)
-
-
-def _markets(ledger: Ledger, settings: WatchSettings, tokens: set[str]) -> dict[str, str]:
-    """The markets of tokens that we ever ordered, or whose complement we did."""
-    known = (one.terms.instrument for one in ledger.intents(settings.account))
-    pairs = {token: one.market for one in known for token in (one.token, one.complement)}
-    return {token: pairs[token] for token in tokens if token in pairs}
-
-
 class WatchedVenue:
     """A venue that is started when it can be; until then every look at it fails, saying why."""
 
@@ -163,29 +123,22 @@ class WatchedVenue:
         self._open, self._shares_every_s = open_venue, shares_every_ms / 1000
         self._next_shares = time.monotonic()
         self._venue: Venue | None = None
-        self._resolved: set[str] = set()
+        self._resolved: frozenset[str] = frozenset()
 
     async def look(self, question: Question) -> AtVenue:
-        """Open orders, recent fills, and shares when they are due. Raises UserError, VenueError, TimeoutError."""
+        """Open orders, recent fills, and balances when they are due. Raises UserError, VenueError, TimeoutError."""
+        due = time.monotonic() >= self._next_shares
         async with asyncio.timeout(VENUE_LIMIT_S):
-            venue = await self._started()
-            orders = await venue.open_orders()
-            fills = await venue.fills_since(question.since_ms)
-            if time.monotonic() < self._next_shares:
-                return AtVenue(orders, fills)
-            tokens = question.tokens | {one.token for one in fills}
-            shares = await venue.positions(sorted(tokens))
-        self._next_shares = time.monotonic() + self._shares_every_s
-        return AtVenue(orders, fills, shares)
+            found = await looking.ask(await self._started(), question, balances=due)
+        if due:
+            self._next_shares = time.monotonic() + self._shares_every_s
+        return found
 
     async def resolved(self, markets: Mapping[str, str]) -> frozenset[str]:
         """Those of these tokens whose market is decided; a decision is remembered, since it is final."""
         async with asyncio.timeout(VENUE_LIMIT_S):
-            venue = await self._started()
-            for token, market in markets.items():
-                if token not in self._resolved and (await venue.listing(market)).winner is not None:
-                    self._resolved.add(token)
-        return frozenset(self._resolved)
+            self._resolved = await looking.decided(await self._started(), markets, self._resolved)
+        return self._resolved
 
     async def close(self) -> None:
         """Release its connections."""

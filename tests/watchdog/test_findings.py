@@ -9,9 +9,9 @@ from ledger_make import ACCOUNT, START_MS, fill, order_id, terms
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms
 from arbsaga.ledger import Intent
+from arbsaga.reconcile.findings import AtVenue, Finding, InLedger, Kind, Snapshot, findings, overbooked
 from arbsaga.saga.messages import Phase
 from arbsaga.venues.port import AccountFill, OpenOrder
-from workers.findings import AtVenue, Finding, InLedger, Kind, Snapshot, findings
 
 NOW = START_MS + 40_000
 
@@ -167,10 +167,10 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_judged():
         (Kind.TEMPORAL, "temporal: refused"),
     ]
     assert blind.judged == {Kind.VENUE, Kind.TEMPORAL, Kind.LEDGER}
-    lasting = {Kind.LATE_FILL}
-    assert Snapshot(NOW, AtVenue(shares={}), InLedger()).judged == frozenset(Kind) - lasting
-    no_shares = frozenset(Kind) - lasting - {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
-    assert Snapshot(NOW, AtVenue(), InLedger()).judged == no_shares
+    lasting = {Kind.LATE_FILL, Kind.FAILED_FILL}
+    assert Snapshot(NOW, AtVenue(shares={}, cash=D(0)), InLedger(cash=D(0))).judged == frozenset(Kind) - lasting
+    no_balances = frozenset(Kind) - lasting - {Kind.STRAY_POSITION, Kind.MISSING_POSITION, Kind.CASH}
+    assert Snapshot(NOW, AtVenue(), InLedger()).judged == no_balances
 
 
 @pytest.mark.parametrize("phase", [Phase.COMMITTED, Phase.FLAT, Phase.REFUSED, Phase.HELD])
@@ -192,3 +192,73 @@ def test_fills_that_are_booked_or_looked_after_are_as_they_should_be():
     for phase, state in ((None, OrderState.UNKNOWN), (Phase.HELD, OrderState.LIVE), (Phase.HELD, OrderState.DONE)):
         owner = intent(phase=phase, state=state)
         assert kinds(AtVenue(fills=(filled(),)), InLedger(owners={owner.order_id: owner})) == []
+
+
+def test_an_order_of_a_trade_that_is_run_again_is_its_business_for_a_while():
+    """A reset, or the reconciler, runs an ended trade again: what that run's orders fill is booked at its end."""
+    owner = intent(phase=Phase.FLAT, state=OrderState.UNKNOWN)
+    owners = InLedger(owners={owner.order_id: owner})
+    settled, pending = AtVenue(fills=(filled(),)), AtVenue(fills=(filled(status=FillStatus.MINED),))
+    assert kinds(settled, owners, now_ms=START_MS + 29_999) == []
+    assert kinds(settled, owners, now_ms=START_MS + 30_000) == [Kind.LATE_FILL]
+    assert kinds(pending, owners, now_ms=START_MS + 600_000) == []
+    assert kinds(pending, owners, now_ms=START_MS + 630_000) == [Kind.LATE_FILL]
+
+
+@pytest.mark.parametrize("phase", [Phase.COMMITTED, Phase.FLAT])
+def test_a_fill_that_was_taken_back_after_its_trade_ended_is_found(phase: Phase):
+    """The books count on it, the venue does not any more."""
+    owner = intent(phase=phase, state=OrderState.DONE)
+    venue = AtVenue(fills=(filled(status=FillStatus.FAILED),))
+    kept = {owner.order_id: (fill("f"),)}
+    ledger = InLedger(owners={owner.order_id: owner}, booked={owner.order_id: D(10)}, kept=kept)
+    (one,) = found(venue, ledger)
+    assert (one.kind, one.subject, one.trade_id) == (Kind.FAILED_FILL, owner.order_id, "t1")
+    assert overbooked(venue, ledger.booked) == [owner.order_id]
+    failed = {owner.order_id: (fill("f", status=FillStatus.FAILED),)}
+    assert kinds(venue, replace(ledger, kept=failed, booked={})) == []
+    assert kinds(venue, replace(ledger, owners={owner.order_id: replace(owner, phase=Phase.WATCHING)})) == []
+
+
+def test_the_watch_over_a_held_trade_books_what_is_taken_back():
+    """But for a fill that was final already: it looks at that no more."""
+    owner = intent(phase=Phase.HELD, state=OrderState.DONE)
+    venue = AtVenue(fills=(filled(status=FillStatus.FAILED),))
+    for status, expected in ((FillStatus.MATCHED, []), (FillStatus.CONFIRMED, [Kind.FAILED_FILL])):
+        kept = {owner.order_id: (fill("f", status=status),)}
+        ledger = InLedger(owners={owner.order_id: owner}, booked={owner.order_id: D(10)}, kept=kept)
+        assert kinds(venue, ledger) == expected
+
+
+def test_a_finding_about_a_fill_is_over_once_it_is_booked():
+    """Not by being too old to be listed."""
+    name = order_id(terms())
+    venue = AtVenue(fills=(filled(),))
+    assert Snapshot(NOW, venue, InLedger(booked={name: D(10)})).over == {f"late-fill/{name}", f"failed-fill/{name}"}
+    assert Snapshot(NOW, venue, InLedger()).over == set()
+    assert Snapshot(NOW, AtVenue(), InLedger(booked={name: D(10)})).over == set()
+    assert Snapshot(NOW, None, None).over == set()
+
+
+def cash(at_venue: str, in_ledger: str | None, *fills: AccountFill, **ledger: object) -> list[Kind]:
+    money = None if in_ledger is None else D(in_ledger)
+    return kinds(AtVenue(fills=fills, cash=D(at_venue)), InLedger(cash=money, **ledger))
+
+
+def test_cash_that_differs_is_found():
+    """More or less, beyond what rounding can add up to; an account that was not opened yet has nothing to compare."""
+    assert cash("100", "100.05") == cash("100", "99.95") == cash("100", None) == []
+    assert cash("100", "100.06") == cash("100", "99.94") == [Kind.CASH]
+
+
+def test_cash_under_way_is_no_difference():
+    """A fill that is not booked or not settled, one that was taken back, a payout: each up to its worth."""
+    name = order_id(terms())
+    unbooked_fill, pending = filled(), filled(status=FillStatus.MATCHED)
+    assert cash("96", "100", unbooked_fill) == cash("100", "96", pending, booked={name: D(10)}) == []
+    assert cash("96", "100", unbooked_fill, booked={name: D(10)}) == [Kind.CASH]
+    assert cash("100", "96", filled(status=FillStatus.FAILED), booked={name: D(10)}) == []
+    assert cash("100", "96", filled(status=FillStatus.FAILED)) == [Kind.CASH]
+    won = AtVenue(cash=D(110), shares={"y0": D(0)}, resolved=frozenset({"y0"}))
+    assert kinds(won, InLedger(cash=D(100), shares={"y0": D(10)})) == []
+    assert kinds(replace(won, cash=D(111)), InLedger(cash=D(100), shares={"y0": D(10)})) == [Kind.CASH]

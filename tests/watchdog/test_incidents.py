@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from arbsaga.notify import Alert
+from arbsaga.reconcile.findings import Finding, Kind
+from arbsaga.reconcile.incidents import Incidents
 from arbsaga.saga.messages import Page
-from workers.findings import Finding, Kind
-from workers.incidents import Incidents
 
 ORPHAN = Finding(Kind.ORPHAN_ORDER, "0x1/with/slashes", "an orphan", "cancel it", grace_ms=5_000)
 DOWN = Finding(Kind.TEMPORAL, "down", "temporal: refused", "start it", grace_ms=10_000)

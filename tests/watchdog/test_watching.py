@@ -12,15 +12,16 @@ import pytest
 from ledger_make import ACCOUNT, fill, instrument, order_id, plan, record, terms, view
 
 from arbsaga.domain.instruments import Outcome, Side
-from arbsaga.domain.money import Size
+from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.errors import Unavailable, VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager, read_alerts
+from arbsaga.reconcile import findings
+from arbsaga.reconcile.findings import Kind
 from arbsaga.saga.messages import Page, Phase
 from arbsaga.venues.port import AccountFill, MarketListing, OpenOrder
-from workers import findings, watchdog
-from workers.findings import Kind
+from workers import watchdog
 from workers.watchdog import Outbox, WatchSettings, watch
 
 
@@ -31,6 +32,8 @@ class Answers:
     orders: list[OpenOrder] = field(default_factory=list)
     fills: list[AccountFill] = field(default_factory=list)
     shares: dict[str, Size] = field(default_factory=dict)
+    usd: Usd | None = None  # as the ledger has it
+    money: Callable[[], Usd] | None = None
     winner: Outcome | None = None
     down: bool = False
     hangs: bool = False
@@ -47,6 +50,9 @@ class Answers:
 
     async def close(self) -> None:
         self.closed += 1
+
+    async def cash(self) -> Usd:
+        return self.money() if self.usd is None else self.usd
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
         if self.down:
@@ -86,6 +92,10 @@ class Watching:
         await until(lambda: len(self.keys()) >= len(keys))
         assert sorted(self.keys()) == sorted(keys)
 
+    async def told_too(self, key: str) -> None:
+        """Wait until this was told, whatever else was."""
+        await until(lambda: any(told == key for told in self.keys()))
+
     async def quiet(self, looks: int = 4) -> None:
         """Wait for some looks more."""
         for _ in range(looks):
@@ -113,6 +123,8 @@ def watching(ledger: Ledger, tmp_path: Path):
     @asynccontextmanager
     async def run(venue: Answers | None = None, **settings: object):
         venue, stop, log = venue or Answers(), asyncio.Event(), tmp_path / "alerts.jsonl"
+        if venue.usd is None:
+            venue.money = lambda: ledger.cash(ACCOUNT)
         options = {"every_ms": 10, "shares_every_ms": 0} | settings
         task = asyncio.create_task(
             watch(
@@ -208,6 +220,29 @@ async def test_a_fill_after_the_end_of_its_trade_is_paged_though_it_was_paid_out
         venue.fills.clear()
         await dog.quiet()
         assert dog.keys() == [f"late-fill/{order.order_id}/1"]
+
+
+async def test_a_late_fill_is_over_once_it_is_booked(watching, ledger: Ledger):
+    """Its trade was run again and ended anew: the page is closed."""
+    order = intend(ledger, created_ms=now_ms())
+    ledger.record(record([view(terms(), state=OrderState.ABSENT)], Phase.FLAT))
+    late = replace(fill("f"), time_ms=now_ms())
+    venue = Answers(fills=[AccountFill(order.order_id, "y0", Side.BUY, late)], shares={"y0": D(10)})
+    async with watching(venue) as dog:
+        await dog.told_too(f"late-fill/{order.order_id}/1")
+        ledger.record(record([view(terms(), late)], Phase.COMMITTED))
+        await dog.told_too(f"late-fill/{order.order_id}/1/over")
+
+
+async def test_cash_that_differs_is_paged_until_it_does_not(watching, ledger: Ledger):
+    """A withdrawal that nobody booked; its end is told when it came back."""
+    ledger.open_account(ACCOUNT, "polymarket", Usd(D(100)))
+    venue = Answers(usd=Usd(D(60)))
+    async with watching(venue) as dog:
+        await dog.told("cash/account/1")
+        assert dog.page("cash").headline == "the venue has -40.000000 USD against the ledger"
+        venue.usd = Usd(D(100))
+        await dog.told("cash/account/1", "cash/account/1/over")
 
 
 async def test_a_position_that_was_paid_out_is_no_incident(watching, ledger: Ledger):

@@ -14,9 +14,9 @@ from arbsaga.domain.money import Price
 from arbsaga.domain.orders import OrderState, OrderTerms
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager, read_alerts
+from arbsaga.reconcile import findings
+from arbsaga.reconcile.findings import Kind
 from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue, generate_key
-from workers import findings
-from workers.findings import Kind
 from workers.watchdog import WatchSettings, watch
 
 ACCOUNT = "main"

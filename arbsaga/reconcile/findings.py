@@ -1,13 +1,17 @@
-"""What is wrong, judged from one look at the venue, the ledger and Temporal. Pure: the watchdog's whole policy."""
+"""What is wrong, judged from one look at the venue, the ledger and Temporal. Pure.
+
+The one comparison of both records: the watchdog pages by it, and the reconciler acts by it (`actions.py`).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from arbsaga.domain.instruments import Side
-from arbsaga.domain.money import NO_SIZE, ZERO, Size
-from arbsaga.domain.orders import FillStatus, OrderState
+from arbsaga.domain.money import NO_SIZE, NO_USD, ZERO, Size, Usd
+from arbsaga.domain.orders import Fill, FillStatus, OrderState
 from arbsaga.ledger import Intent
 from arbsaga.saga.messages import ENDS, Phase
 from arbsaga.venues.port import AccountFill, OpenOrder
@@ -19,21 +23,27 @@ class Kind(StrEnum):
     ORPHAN_ORDER = "orphan-order"
     LEFT_ORDER = "left-order"
     LATE_FILL = "late-fill"
+    FAILED_FILL = "failed-fill"
     STALLED = "stalled"
     STRAY_POSITION = "stray-position"
     MISSING_POSITION = "missing-position"
+    CASH = "cash"
     TEMPORAL = "temporal"
     VENUE = "venue"
     LEDGER = "ledger"
 
 
+_FILLS = (Kind.LATE_FILL, Kind.FAILED_FILL)
+
 GRACE_MS: Mapping[Kind, int] = {
     Kind.ORPHAN_ORDER: 5_000,
     Kind.LEFT_ORDER: 10_000,
     Kind.LATE_FILL: 5_000,
+    Kind.FAILED_FILL: 5_000,
     Kind.STALLED: 0,
     Kind.STRAY_POSITION: 15_000,
     Kind.MISSING_POSITION: 30_000,
+    Kind.CASH: 30_000,
     Kind.TEMPORAL: 10_000,
     Kind.VENUE: 30_000,
     Kind.LEDGER: 10_000,
@@ -42,6 +52,9 @@ GRACE_MS: Mapping[Kind, int] = {
 
 SETTLED_GRACE_MS = 15_000
 """How long a trade may take to notice that its last fill has settled."""
+
+CASH_TOLERANCE = Decimal("0.05")
+"""USD. The books round each fill against us, by up to a millionth, and a billed fee may differ in its fifth digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +79,14 @@ class Finding:
 class AtVenue:
     """One account at the venue. `resolved`: tokens of decided markets.
 
-    `shares` of the tokens that were asked for; None in a look that asked for none: each costs the venue two requests.
+    `shares` of the tokens that were asked for, and `cash` (USD); None in a look that did not ask: each of them
+    costs the venue two requests.
     """
 
     orders: tuple[OpenOrder, ...] = ()
     fills: tuple[AccountFill, ...] = ()
     shares: Mapping[str, Size] | None = None
+    cash: Usd | None = None
     resolved: frozenset[str] = frozenset()
 
     @property
@@ -83,20 +98,33 @@ class AtVenue:
                 sizes[one.order_id] = Size(sizes[one.order_id] + one.fill.size)
         return sizes
 
+    @property
+    def taken_back(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the fills that FAILED, by order."""
+        names: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+        for one in self.fills:
+            if one.fill.status is FillStatus.FAILED:
+                names[one.order_id] += (one.fill.fill_id,)
+        return names
+
 
 @dataclass(frozen=True, slots=True)
 class InLedger:
     """The same account in the ledger, read after the venue: whatever was sent by then is written here.
 
     `in_flight`: orders of trades without an end; `owners`: the intents behind the venue's open orders, and behind
-    those that filled more than is `booked` (shares by order); `updated_ms` by trade, where something was recorded.
+    those that filled more, or less, than is `booked` (shares by order); `kept`: the fills as booked of those that the
+    venue took back; `updated_ms` by trade, where something was recorded. `cash` in USD, None for an account that was
+    not opened yet.
     """
 
     in_flight: tuple[Intent, ...] = ()
     owners: Mapping[str, Intent] = field(default_factory=dict)
     booked: Mapping[str, Size] = field(default_factory=dict)
     shares: Mapping[str, Size] = field(default_factory=dict)
+    kept: Mapping[str, tuple[Fill, ...]] = field(default_factory=dict)
     updated_ms: Mapping[str, int] = field(default_factory=dict)
+    cash: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +146,21 @@ class Snapshot:
         """What this look could decide: of these kinds, what it did not find is over."""
         if self.venue is None or self.ledger is None:
             return frozenset({Kind.TEMPORAL, Kind.VENUE, Kind.LEDGER})
-        positions = {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
-        # That a late fill is too old to be listed any more does not undo it.
-        return frozenset(Kind) - {Kind.LATE_FILL} - (positions if self.venue.shares is None else set())
+        undecided = set(_FILLS)
+        if self.venue.shares is None:
+            undecided |= {Kind.STRAY_POSITION, Kind.MISSING_POSITION}
+        if self.venue.cash is None or self.ledger.cash is None:
+            undecided.add(Kind.CASH)
+        return frozenset(Kind) - undecided
+
+    @property
+    def over(self) -> frozenset[str]:
+        """Findings about fills that are booked by now. That one is too old to be listed any more does not end it."""
+        if self.venue is None or self.ledger is None:
+            return frozenset()
+        filled, listed = self.venue.filled, {one.order_id for one in self.venue.fills}
+        even = [name for name in listed if filled.get(name, NO_SIZE) == self.ledger.booked.get(name, NO_SIZE)]
+        return frozenset(f"{kind}/{order_id}" for kind in _FILLS for order_id in even)
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:
@@ -128,9 +168,11 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     found = [_trouble(kind, why) for kind, why in snapshot.troubles.items()]
     if snapshot.venue and snapshot.ledger:
         found += _orders(snapshot.venue, snapshot.ledger)
-        found += _late_fills(snapshot.venue, snapshot.ledger)
+        found += _late_fills(snapshot, snapshot.venue, snapshot.ledger)
+        found += _failed_fills(snapshot.venue, snapshot.ledger)
         found += _stalled(snapshot, snapshot.venue, snapshot.ledger)
         found += _positions(snapshot.venue, snapshot.ledger)
+        found += _cash(snapshot.venue, snapshot.ledger)
     return found
 
 
@@ -169,17 +211,15 @@ def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
             )
 
 
-def _late_fills(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+def _late_fills(snapshot: Snapshot, venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
     """Fills of orders that nobody looks after any more: such a post came after the quiet time.
 
     Positions do not show it: a market that is decided a moment later pays the shares out, or takes them.
     """
     for order_id in unbooked(venue, ledger.booked):
         owner = ledger.owners.get(order_id)
-        if owner is None or owner.phase not in ENDS or not owner.state.final:
+        if owner is None or owner.phase not in ENDS or _under_way(order_id, owner, snapshot, venue):
             continue
-        if owner.phase is Phase.HELD and owner.state is not OrderState.ABSENT:
-            continue  # the watch over a HELD trade looks for the fills of its orders
         theirs, ours = venue.filled[order_id], ledger.booked.get(order_id, NO_SIZE)
         terms = owner.terms
         yield Finding(
@@ -198,9 +238,50 @@ def _late_fills(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
         )
 
 
+def _under_way(order_id: str, owner: Intent, snapshot: Snapshot, venue: AtVenue) -> bool:
+    """Whether somebody still looks at this order of an ended trade, who will book its fills."""
+    if owner.phase is Phase.HELD:
+        return owner.state is not OrderState.ABSENT  # the watch over a HELD trade looks for the fills of its orders
+    if owner.state.final:
+        return False
+    # The trade is run again, after a reset or by the reconciler, and this order is of that run.
+    settling = any(one.order_id == order_id and not one.fill.status.final for one in venue.fills)
+    limit = snapshot.stalled_ms + (snapshot.settle_ms if settling else 0)
+    return snapshot.now_ms - owner.terms.created_ms < limit
+
+
+def _failed_fills(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+    """Fills that the venue took back although their trade ended with them (I8: a FAILED fill reopens)."""
+    for order_id, names in venue.taken_back.items():
+        owner = ledger.owners.get(order_id)
+        if owner is None or owner.phase not in ENDS:
+            continue
+        kept = [fill for fill in ledger.kept.get(order_id, ()) if fill.fill_id in names]
+        booked = [fill for fill in kept if fill.status is not FillStatus.FAILED]
+        if owner.phase is Phase.HELD:
+            booked = [fill for fill in booked if fill.status.final]  # its watch looks at the others
+        if booked:
+            terms, size = owner.terms, sum((fill.size for fill in booked), NO_SIZE)
+            yield Finding(
+                Kind.FAILED_FILL,
+                order_id,
+                f"the venue took back {size:f} {terms.instrument.title} although their trade is {owner.phase}",
+                "The trade is one-sided: sell or hedge the other legs.",
+                trade_id=terms.trade_id,
+                facts=(("order", order_id), ("fills", ", ".join(fill.fill_id for fill in booked))),
+                grace_ms=GRACE_MS[Kind.FAILED_FILL],
+            )
+
+
 def unbooked(venue: AtVenue, booked: Mapping[str, Size]) -> list[str]:
     """The orders that filled more at the venue than is booked."""
     return [order_id for order_id, size in venue.filled.items() if size > booked.get(order_id, NO_SIZE)]
+
+
+def overbooked(venue: AtVenue, booked: Mapping[str, Size]) -> list[str]:
+    """The orders that had a fill taken back, and of which more is booked than filled."""
+    filled = venue.filled
+    return [name for name in venue.taken_back if booked.get(name, NO_SIZE) > filled.get(name, NO_SIZE)]
 
 
 def _words(order: OpenOrder) -> str:
@@ -288,3 +369,35 @@ def mismatches(venue: AtVenue, ledger: InLedger) -> set[str]:
         if not ours - buys[token] <= theirs <= ours + sells[token]:
             found.add(token)
     return found
+
+
+def _cash(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
+    """Money that only one of the two has, beyond what fills and payouts under way can explain."""
+    if venue.cash is None or ledger.cash is None:
+        return
+    fewer, more = _under_way_usd(venue, ledger)
+    if ledger.cash - fewer - CASH_TOLERANCE <= venue.cash <= ledger.cash + more + CASH_TOLERANCE:
+        return
+    yield Finding(
+        Kind.CASH,
+        "account",
+        f"the venue has {venue.cash - ledger.cash:+f} USD against the ledger",
+        "A deposit or withdrawal explains it; if there was none, find the fill or fee behind it (the venue's history).",
+        facts=(("at the venue", f"{venue.cash:f} USD"), ("in the ledger", f"{ledger.cash:f} USD")),
+        grace_ms=GRACE_MS[Kind.CASH],
+    )
+
+
+def _under_way_usd(venue: AtVenue, ledger: InLedger) -> tuple[Usd, Usd]:
+    """USD by which the venue may have less, and more, than the ledger: not booked yet, not settled, not paid out."""
+    open_orders = {*unbooked(venue, ledger.booked), *overbooked(venue, ledger.booked)}
+    fewer = more = NO_USD
+    for one in venue.fills:
+        if one.fill.status is FillStatus.CONFIRMED and one.order_id not in open_orders:
+            continue
+        if one.fill.status is FillStatus.FAILED and one.order_id not in open_orders:
+            continue
+        usd = one.fill.size * one.fill.price + one.fill.fee
+        fewer, more = Usd(fewer + usd), Usd(more + usd)
+    paid_out = venue.resolved & ledger.shares.keys()
+    return fewer, Usd(more + sum((ledger.shares[token] for token in paid_out), NO_SIZE))

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from arbsaga.notify import Alert
+from arbsaga.reconcile.findings import Finding, Kind
 from arbsaga.saga.messages import Page
-from workers.findings import Finding, Kind
 
 _PREFIX, _OVER = "watchdog/", "/over"
 
@@ -46,15 +46,19 @@ class Incidents:
         """The pages of incidents that are not over."""
         return tuple(seen.page for seen in self._seen.values() if seen.page)
 
-    def update(self, findings: Iterable[Finding], judged: Collection[Kind], now_ms: int) -> list[Page]:
+    def update(
+        self, findings: Iterable[Finding], judged: Collection[Kind], now_ms: int, over: Collection[str] = ()
+    ) -> list[Page]:
         """The pages due after a look: new incidents, and the ends of those that it no longer found.
 
-        `judged` are the kinds the look could decide; a finding of another kind stays as it was.
+        `judged` are the kinds the look could decide; a finding of another kind stays as it was, unless it is named
+        in `over`.
         """
         found = {finding.name: finding for finding in findings}
         pages = [page for finding in found.values() if (page := self._page(finding, now_ms))]
-        gone = [name for name, seen in self._seen.items() if name not in found and seen.kind in judged]
-        return pages + [over for name in gone if (over := self._end(name))]
+        left = [(name, seen) for name, seen in self._seen.items() if name not in found]
+        gone = [name for name, seen in left if seen.kind in judged or name in over]
+        return pages + [end for name in gone if (end := self._end(name))]
 
     def _page(self, finding: Finding, now_ms: int) -> Page | None:
         seen = self._seen.setdefault(finding.name, _Seen(finding.kind, now_ms))

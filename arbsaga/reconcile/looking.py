@@ -1,0 +1,104 @@
+"""One look at an account: first the venue, then the ledger. Whatever the venue shows by then was written down before.
+
+The ledger's methods are synchronous and so are those here that read it: call them in a thread.
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from arbsaga.domain.orders import Fill
+from arbsaga.ledger import Intent, Ledger
+from arbsaga.reconcile.findings import AtVenue, InLedger, overbooked, unbooked
+from arbsaga.saga.messages import ENDS
+from arbsaga.venues.port import Venue
+
+LOOK_BACK_MS = 600_000
+"""How far back fills are read in any case; further for a trade that is in flight, to FARTHEST_BACK_MS."""
+FARTHEST_BACK_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask the venue for: fills since (ms), and shares of these tokens."""
+
+    since_ms: int
+    tokens: frozenset[str]
+
+
+def question(ledger: Ledger, account: str) -> Question:
+    """What has to be asked to judge the account. Raises what the ledger raises."""
+    now = now_ms()
+    oldest = min((one.terms.created_ms for one in in_flight(ledger, account)), default=now)
+    since = max(min(oldest, now - LOOK_BACK_MS), now - FARTHEST_BACK_MS)
+    return Question(since, frozenset(ledger.positions(account)))
+
+
+async def ask(venue: Venue, about: Question, *, balances: bool) -> AtVenue:
+    """Open orders and recent fills; with `balances` also cash and shares. Raises VenueError.
+
+    Cash before the fills: what moves it in between then shows as a fill that is not settled.
+    """
+    cash = await venue.cash() if balances else None
+    orders = await venue.open_orders()
+    fills = await venue.fills_since(about.since_ms)
+    if not balances:
+        return AtVenue(orders, fills)
+    tokens = about.tokens | {one.token for one in fills}
+    return AtVenue(orders, fills, await venue.positions(sorted(tokens)), cash)
+
+
+def read(ledger: Ledger, account: str, at_venue: AtVenue) -> InLedger:
+    """What the ledger has about what the venue shows. Raises what the ledger raises."""
+    booked = ledger.filled(sorted({one.order_id for one in at_venue.fills}))
+    odd = [*unbooked(at_venue, booked), *overbooked(at_venue, booked)]
+    owners = {
+        one.order_id: one
+        for one in ledger.intents_by_order([*(order.order_id for order in at_venue.orders), *dict.fromkeys(odd)])
+    }
+    shares, cash = ledger.positions(account), ledger.cash(account)
+    return InLedger(
+        in_flight=in_flight(ledger, account),
+        owners=owners,
+        booked=booked,
+        shares=shares,
+        kept={order_id: _kept(ledger, owners[order_id]) for order_id in _ended(overbooked(at_venue, booked), owners)},
+        updated_ms={row.trade_id: row.updated_ms for row in ledger.trades(open_only=True)},
+        cash=cash if cash or shares else None,
+    )
+
+
+def _ended(order_ids: Collection[str], owners: Mapping[str, Intent]) -> list[str]:
+    return [name for name in order_ids if name in owners and owners[name].phase in ENDS]
+
+
+def _kept(ledger: Ledger, owner: Intent) -> tuple[Fill, ...]:
+    story = ledger.trade(owner.terms.trade_id)
+    views = story.orders if story else ()
+    return next((view.fills for view in views if view.order_id == owner.order_id), ())
+
+
+def in_flight(ledger: Ledger, account: str) -> tuple[Intent, ...]:
+    """The account's orders of trades without an end."""
+    return tuple(one for one in ledger.intents_in_flight() if one.account == account)
+
+
+def markets(ledger: Ledger, account: str, tokens: Collection[str]) -> dict[str, str]:
+    """The markets of those tokens that we ever ordered, or whose complement we did."""
+    known = (one.terms.instrument for one in ledger.intents(account))
+    pairs = {token: one.market for one in known for token in (one.token, one.complement)}
+    return {token: pairs[token] for token in tokens if token in pairs}
+
+
+async def decided(venue: Venue, asked: Mapping[str, str], known: Collection[str] = ()) -> frozenset[str]:
+    """Those of these tokens (by their markets) whose market is decided, beside those `known`. Raises VenueError."""
+    found = set(known)
+    for token, market in asked.items():
+        if token not in found and (await venue.listing(market)).winner is not None:
+            found.add(token)
+    return frozenset(found)
+
+
+def now_ms() -> int:
+    """The wall clock in ms."""
+    return time.time_ns() // 1_000_000
