@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -47,13 +47,17 @@ EVENT = "race"
 LEGS = 3
 LIMIT = Price(Decimal("0.30"))
 UNITS = Size(Decimal(15))
-ASKS = (("0.28", "5"), ("0.29", "5"), ("0.30", "40"), ("0.55", "200"))
-"""Several prices within the limit, so that one order has several fills; and a dear level to complete from."""
-BIDS = (("0.27", "200"),)
+ASKS = (
+    (("0.28", "5"), ("0.29", "5"), ("0.30", "40"), ("0.55", "200")),
+    (("0.26", "10"), ("0.30", "40"), ("0.55", "200")),
+    (("0.30", "40"), ("0.55", "200")),
+)
+"""By market: several prices within the limit, so that one order has several fills; and a dear level beyond it."""
+BIDS = (("0.25", "200"),)
 QUICK = EngineSettings(mined_ms=(40, 40), confirmed_ms=(40, 40), retry_ms=(40, 40))
 BRISK = Keepalive(ping=200, dead=4_000, check=50, retry=20, retry_max=200, steady=1_000)
 PATIENCE = Patience(
-    entry=900, poll=50, undo=600, send_by=4_000, http=1_000, prove=800, settle=15_000, retry_min=10, retry_max=60
+    entry=900, poll=50, undo=600, send_by=8_000, http=1_000, prove=800, settle=15_000, retry_min=10, retry_max=60
 )
 """The story in less time. `send_by` is far, so that a loaded machine does not make orders late."""
 UNDO = UndoLimits(rounds=4)
@@ -132,12 +136,12 @@ class Stage:
                 self.engine.cancel(HOUSE, order_id)
         self._house.clear()
 
-    def quote(self, asks: Sequence[tuple[str, str]] = ASKS, bids: Sequence[tuple[str, str]] = BIDS) -> None:
+    def quote(self, asks: Sequence[Sequence[tuple[str, str]]] = ASKS) -> None:
         """Put up the house's book in every market."""
-        for market in self.markets:
-            for price, size in bids:
+        for market, levels in zip(self.markets, asks, strict=True):
+            for price, size in BIDS:
                 self.offer(market, "BUY", price, size)
-            for price, size in asks:
+            for price, size in levels:
                 self.offer(market, "SELL", price, size)
 
     def plan(self, patience: Patience = PATIENCE, undo: UndoLimits = UNDO) -> TradePlan:
@@ -168,10 +172,7 @@ class Stage:
 async def raised(folder: Path, wire_settings: WireSettings | None = None) -> AsyncIterator[Stage]:
     """A stage in this folder, quoted and with a funded account, until the block ends."""
     httpx._transports.default.create_ssl_context = _tls_context  # type: ignore[attr-defined]  # httpx does not export it
-    folder.mkdir(parents=True, exist_ok=True)
-    engine = Engine.recover(folder / "truth.jsonl", now_ms, QUICK, random.Random(1), FaultPlan(1))
-    _open_event(engine)
-    engine.create_account(HOUSE, house=True)
+    engine = _engine(folder)
     wire = WireVenue(engine, folder / "truth.jsonl", now_ms, wire_settings or WireSettings(), folder / "keys.json")
     holder: list[Stage] = []
     app = Wire(wire).app(None)
@@ -180,7 +181,8 @@ async def raised(folder: Path, wire_settings: WireSettings | None = None) -> Asy
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]
-    venue = PolymarketVenue(PolymarketSettings.at(f"http://{host}:{port}", KEY), keepalive=BRISK)
+    settings = replace(PolymarketSettings.at(f"http://{host}:{port}", KEY), read_timeout_ms=30_000)
+    venue = PolymarketVenue(settings, keepalive=BRISK)
     engine.deposit(venue.wallet, parse(CASH))
     ledger = Ledger.open(f"sqlite:///{folder}/ledger.sqlite", durability="normal")
     ledger.open_account(ACCOUNT, venue.name, Usd(Decimal(CASH)))
@@ -209,6 +211,14 @@ def _twice(wanted: Callable[[], bool]) -> Middleware:
         return await handler(request) if again else answer
 
     return resend
+
+
+def _engine(folder: Path) -> Engine:
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = Engine.recover(folder / "truth.jsonl", now_ms, QUICK, random.Random(1), FaultPlan(1))
+    _open_event(engine)
+    engine.create_account(HOUSE, house=True)
+    return engine
 
 
 def _open_event(engine: Engine) -> None:

@@ -1,0 +1,112 @@
+"""The layers that must catch a mutation, each as a function from the mutation (None: the code as it is) to breaches.
+
+A layer that breaks under a mutation has caught it: the same layer must be silent without one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import structlog
+
+from arbsaga.saga.simulator.run import run_seed
+from arbsaga.saga.simulator.weather import Weather
+from proof.mutations.catalogue import MUTATIONS, Mutation
+from proof.mutations.scenarios import BY_NAME, SCENARIOS, play_all
+from proof.result import Effort
+
+ROOT = Path(__file__).parents[2]
+SEEDS = {Effort.QUICK: 60, Effort.USUAL: 300, Effort.FULL: 300}
+
+
+def judgements(mutation: Mutation | None, effort: Effort) -> list[str]:
+    """Every state of a small space of trades."""
+    from proof.judgements import Limits, explore  # noqa: PLC0415 - not needed by the other layers
+
+    del mutation
+    return [str(violation) for violation in explore(Limits.for_(effort)).violations]
+
+
+def simulation(mutation: Mutation | None, effort: Effort) -> list[str]:
+    """Seeded trades in the weather that meets the bug; without one in all of them. Ends at the first breach."""
+    weathers = [mutation.weather] if mutation else list(dict.fromkeys(one.weather for one in MUTATIONS))
+    for weather in weathers:
+        for seed in range(SEEDS[effort] if weather else 0):
+            if found := _run(seed, weather):
+                return found
+    return []
+
+
+def _run(seed: int, weather: Weather | None) -> list[str]:
+    try:
+        return [f"seed {seed}: {violation}" for violation in run_seed(seed, weather).violations]
+    except Exception as error:  # noqa: BLE001 - a replay that asks for something else raises
+        return [f"seed {seed}: {type(error).__name__}: {error}"]
+
+
+def wire(mutation: Mutation | None, effort: Effort) -> list[str]:
+    """The real venue, activities, ledger and pager against the simulated exchange."""
+    del effort
+    scenarios = [BY_NAME[name] for name in mutation.scenarios] if mutation else list(SCENARIOS)
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(play_all(scenarios, Path(folder)))
+    return [f"{name}: {violation}" for name, violations in found.items() for violation in violations]
+
+
+def named_tests(mutation: Mutation | None, effort: Effort) -> list[str]:
+    """The tests of the test suite that are named after the bug: each must fail."""
+    import pytest  # noqa: PLC0415 - a development dependency, and slow to load
+
+    del effort
+    chosen: Iterable[Mutation] = [mutation] if mutation else MUTATIONS
+    wanted = list(dict.fromkeys(test for one in chosen for test in one.tests))
+    if not wanted:
+        return []
+    failed = _Failed()
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        code = pytest.main(["-x", f"--rootdir={ROOT}", *(str(ROOT / test) for test in wanted)], plugins=[failed])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise AssertionError(f"the named tests cannot be run: {code!r} {wanted}")
+    return failed.names
+
+
+class _Failed:
+    """Which tests failed."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def pytest_runtest_logreport(self, report: object) -> None:
+        """pytest's hook: after each phase of each test."""
+        if getattr(report, "failed", False):
+            self.names.append(str(getattr(report, "nodeid", "")))
+
+
+LAYERS: dict[str, Callable[[Mutation | None, Effort], list[str]]] = {
+    "judgements": judgements,
+    "simulation": simulation,
+    "wire": wire,
+    "named tests": named_tests,
+}
+
+
+def tries(layer: str, mutation: Mutation) -> bool:
+    """Whether the layer can meet the mutation: the saga's layers run no venue code."""
+    return {
+        "judgements": mutation.weather is not None,
+        "simulation": mutation.weather is not None,
+        "wire": bool(mutation.scenarios),
+        "named tests": bool(mutation.tests),
+    }[layer]
+
+
+def attempt(layer: str, mutation: Mutation | None, effort: Effort) -> list[str]:
+    """What the layer finds, with the mutation applied or without one."""
+    logging.disable()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    with mutation.applied() if mutation else contextlib.nullcontext():
+        return LAYERS[layer](mutation, effort)
