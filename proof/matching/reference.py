@@ -4,9 +4,9 @@ It keeps a list of resting orders. For each incoming order it looks at every res
 best price for the taker and of those the oldest, and trades until nothing is left to do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Reference:
         self.resting: list[Resting] = []
         self.arrivals = 0
 
-    def submit(
+    def submit(  # noqa: PLR0917 - an order has these seven facts
         self, order_id: str, token: int, side: str, price: Fraction, shares: int, usd: int, kind: str
     ) -> list[Traded] | None:
         """The matches of an order, None where it is killed. What may rest of it, rests."""
@@ -66,7 +66,14 @@ class Reference:
             self.resting.append(Resting(order_id, token, side, price, left, self.arrivals))
         return trades
 
+    def copy(self) -> "Reference":
+        """The same resting orders, to try something on."""
+        other = Reference()
+        other.resting, other.arrivals = [replace(one) for one in self.resting], self.arrivals
+        return other
+
     def cancel(self, order_id: str) -> None:
+        """Take an order out, where it rests."""
         self.resting = [one for one in self.resting if one.order_id != order_id]
 
     def book(self, token: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -103,3 +110,57 @@ class Reference:
             shares = min(maker.left, floor(left / price))
         maker.left -= shares
         return Traded(maker.order_id, kind, shares, price, *usd(shares))
+
+
+def fee_of(traded: Traded, rate: Fraction, exponent: int, rounding: str) -> int:
+    """The taker's fee for one match in base units: shares * rate * (p * (1 - p)) ** exponent, in steps of $0.00001.
+
+    Never more than the fill's own value (docs.polymarket.com trading/fees; the direction is not documented).
+    """
+    steps = traded.shares * rate * (traded.price * (1 - traded.price)) ** exponent / 10
+    whole = ceil(steps) if rounding == "up" else floor(steps) if rounding == "down" else round(steps)
+    return min(whole * 10, traded.taker_usd)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A user's part of a trade, in base units."""
+
+    address: str
+    side: str
+    token: str
+    shares: int
+    usd: int
+    fee: int
+
+    @property
+    def given(self) -> tuple[str, int]:
+        """The asset that is given away, and how much of it; the asset of USD is empty."""
+        return ("", self.usd + self.fee) if self.side == "BUY" else (self.token, self.shares)
+
+
+class Wallets:
+    """Settled balances and unsettled trades of every user, by plain sums."""
+
+    def __init__(self) -> None:
+        self.settled: dict[tuple[str, str], int] = {}
+        self.unsettled: dict[str, tuple[Part, ...]] = {}
+
+    def add(self, address: str, asset: str, amount: int) -> None:
+        """A settled balance moves."""
+        self.settled[address, asset] = self.settled.get((address, asset), 0) + amount
+
+    def over(self, trade_id: str, *, failed: bool) -> None:
+        """A trade settled, or was given up: then nothing of it ever moves. Only the first time counts."""
+        for part in self.unsettled.pop(trade_id, ()):
+            if failed:
+                continue
+            way = 1 if part.side == "BUY" else -1
+            self.add(part.address, part.token, way * part.shares)
+            self.add(part.address, "", -way * part.usd - part.fee)
+
+    def free(self, address: str, asset: str, kept: int) -> int:
+        """What can be given away: settled, less what open orders keep and what unsettled trades will take."""
+        parts = (part for parts in self.unsettled.values() for part in parts if part.address == address)
+        gone = sum(part.given[1] for part in parts if part.given[0] == asset)
+        return self.settled.get((address, asset), 0) - kept - gone
