@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "halt": "book",
     "resume": "book",
     "doctor": "health",
+    "ledger": "ledger",
     "config": "settings",
     "trader": "trading",
     "worker": "trading",

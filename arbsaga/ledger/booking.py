@@ -1,6 +1,5 @@
 """Writing a trade and its postings, inside the caller's transaction."""
 
-import time
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, and_, func, select, update
@@ -30,7 +29,7 @@ _FILL = _FILL_INSERT.on_conflict_do_update(
 )
 
 
-def book_record(connection: Connection, record: TradeRecord) -> None:
+def book_record(connection: Connection, record: TradeRecord, booked_ms: int) -> None:
     """The trade's row, its orders and fills, and the postings of what is new in them."""
     newest = connection.execute(_TRADE, _trade_values(record)).rowcount == 1
     for view in record.orders:
@@ -40,17 +39,17 @@ def book_record(connection: Connection, record: TradeRecord) -> None:
         connection.execute(_FILL, _fill_values(view.terms, fill))
         entry = f"fill/{view.terms.key}/{fill.fill_id}"
         lines = difference(of_fill(view.terms, fill), _booked(connection, entry))
-        _append(connection, entry, record.plan.account, record.plan.trade_id, lines)
+        _append(connection, entry, record.plan.account, record.plan.trade_id, lines, booked_ms)
         touched.add(view.terms.instrument.token)
-    close_empty(connection, record.plan.account, touched, record.plan.trade_id)
+    close_empty(connection, record.plan.account, touched, record.plan.trade_id, booked_ms)
 
 
-def book_once(connection: Connection, entry: str, account: str, lines: Lines) -> bool:
+def book_once(connection: Connection, entry: str, account: str, lines: Lines, booked_ms: int) -> bool:
     """Append lines under an entry that belongs to no trade; False, and nothing, when it is already there."""
     found = select(models.postings.c.id).where(models.postings.c.entry == entry).limit(1)
     if connection.execute(found).first():
         return False
-    _append(connection, entry, account, "", lines)
+    _append(connection, entry, account, "", lines, booked_ms)
     return True
 
 
@@ -63,7 +62,7 @@ def shares(connection: Connection, account: str, token: str) -> Size:
     return Size(connection.scalar(query) or ZERO)
 
 
-def close_empty(connection: Connection, account: str, tokens: set[str], trade_id: str) -> None:
+def close_empty(connection: Connection, account: str, tokens: set[str], trade_id: str, booked_ms: int) -> None:
     """Move what is left in positions without shares to profit or loss."""
     table = models.postings.c
     query = (
@@ -76,7 +75,7 @@ def close_empty(connection: Connection, account: str, tokens: set[str], trade_id
         book = position_book(token)
         left = sums.get((book, USD), ZERO)
         if left and not sums.get((book, token), ZERO):
-            _append(connection, f"close/{account}/{token}", account, trade_id, of_close(token, left))
+            _append(connection, f"close/{account}/{token}", account, trade_id, of_close(token, left), booked_ms)
 
 
 def _changed(connection: Connection, record: TradeRecord) -> Iterator[tuple[OrderView, Fill]]:
@@ -111,8 +110,9 @@ def _booked(connection: Connection, entry: str) -> Lines:
     return {(book, unit): amount for book, unit, amount in connection.execute(query.group_by(table.book, table.unit))}
 
 
-def _append(connection: Connection, entry: str, account: str, trade_id: str, lines: Lines) -> None:
-    now = time.time_ns() // 1_000_000
+def _append(  # noqa: PLR0917 - a line's columns, in their order
+    connection: Connection, entry: str, account: str, trade_id: str, lines: Lines, booked_ms: int
+) -> None:
     rows = [
         {
             "entry": entry,
@@ -121,7 +121,7 @@ def _append(connection: Connection, entry: str, account: str, trade_id: str, lin
             "book": book,
             "unit": unit,
             "amount": amount,
-            "time_ms": now,
+            "time_ms": booked_ms,
         }
         for (book, unit), amount in lines.items()
     ]

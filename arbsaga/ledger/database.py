@@ -5,13 +5,15 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from arbsaga.errors import ConfigError, LedgerError, Unavailable
+from arbsaga.errors import ConfigError, LedgerError, Unavailable, UnknownThing
 from arbsaga.ledger.models import SCHEMA
 
 Durability = Literal["full", "normal"]
@@ -55,6 +57,23 @@ def create(url: str, durability: Durability, busy_ms: int) -> Engine:
     return engine
 
 
+def create_read_only(path: Path) -> Engine:
+    """An engine on a ledger's file that never writes to it, nor migrates it.
+
+    Raises UnknownThing where there is no such file; Unavailable when it cannot be used, is no ledger, or was written
+    by another version of arbsaga.
+    """
+    if not path.is_file():
+        raise UnknownThing(f"no ledger {path}")
+    engine = create(f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true", "full", 5_000)
+    with explained(engine):
+        found = _revision(engine)
+    if found != SCHEMA:
+        engine.dispose()
+        raise Unavailable(f"{path} is {'no ledger' if found is None else f'a ledger of version {found}, not {SCHEMA}'}")
+    return engine
+
+
 def _begin_write(raw: sqlite3.Connection, busy_ms: int) -> None:
     """Wait for the one write lock in short steps: SQLite's own waiting sleeps up to 100 ms between its looks,
     which let four busy processes wait a second for each other (p99).
@@ -91,10 +110,11 @@ def explained(engine: Engine) -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:  # the pragmas of a new connection speak to sqlite3 directly
         said = str(error.orig if isinstance(error, DBAPIError) else error)
+        file = str(engine.url.database).removeprefix("file:")
         for symptom, mend in _MEND.items():
             if symptom in said:
-                raise Unavailable(f"the ledger {engine.url.database} cannot be used: {said}; {mend}") from error
-        raise LedgerError(f"the ledger {engine.url.database}: {said}") from error
+                raise Unavailable(f"the ledger {file} cannot be used: {said}; {mend}") from error
+        raise LedgerError(f"the ledger {file}: {said}") from error
     except SQLAlchemyError as error:
         raise LedgerError(f"the ledger {engine.url.database}: {error}") from error
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
@@ -46,7 +47,7 @@ class Ledger:
     @classmethod
     def open(
         cls, url: str, *, durability: Durability = "full", busy_ms: int = 5_000, alert_log: Path | None = None
-    ) -> "Ledger":
+    ) -> Self:
         """Open `sqlite:///file`, made or migrated where needed.
 
         `busy_ms`: how long a call waits for another process's write. `alert_log`: where `trade()` finds the pages.
@@ -152,14 +153,15 @@ class Ledger:
 
     # -- trades ------------------------------------------------------------------------------------------------
 
-    def record(self, record: TradeRecord) -> None:
+    def record(self, record: TradeRecord, *, booked_ms: int | None = None) -> None:
         """Keep a trade as it stands: its row, orders and fills, and the postings that follow from new fills.
 
-        Idempotent. A record older than the last one adds what fills it knows and takes nothing back. Raises
-        LedgerError when an order is not the one that was intended.
+        Idempotent. A record older than the last one adds what fills it knows and takes nothing back. `booked_ms` is
+        the postings' time (ms since the epoch), now by default. Raises LedgerError when an order is not the one that
+        was intended.
         """
         with self._writing() as connection:
-            booking.book_record(connection, record)
+            booking.book_record(connection, record, _now_ms() if booked_ms is None else booked_ms)
 
     def archive(self, trade_id: str, history_json: str) -> None:
         """Keep the workflow's history of a trade; a later one replaces it."""
@@ -201,7 +203,8 @@ class Ledger:
     def open_account(self, account: str, venue: str, cash: Usd) -> None:
         """Book the money an account starts with at a venue; only the first call counts."""
         with self._writing() as connection:
-            booking.book_once(connection, f"opening/{account}/{venue}", account, postings.of_opening(venue, cash))
+            lines = postings.of_opening(venue, cash)
+            booking.book_once(connection, f"opening/{account}/{venue}", account, lines, _now_ms())
 
     def book_payout(  # noqa: PLR0917 - a payout has these six facts, and callers know them in this order
         self, account: str, venue: str, token: str, shares: Size, usd: Usd, ref: str
@@ -214,9 +217,9 @@ class Ledger:
         with self._writing() as connection:
             if booking.shares(connection, account, token) < shares:
                 return
-            lines = postings.of_payout(venue, token, shares, usd)
-            if booking.book_once(connection, f"payout/{account}/{ref}", account, lines):
-                booking.close_empty(connection, account, {token}, trade_id="")
+            lines, now_ms = postings.of_payout(venue, token, shares, usd), _now_ms()
+            if booking.book_once(connection, f"payout/{account}/{ref}", account, lines, now_ms):
+                booking.close_empty(connection, account, {token}, "", now_ms)
 
     def cash(self, account: str) -> Usd:
         """USD at all venues by our books, fills that may yet be taken back included."""
@@ -292,3 +295,7 @@ def _intent_row(terms: OrderTerms, order_id: str, account: str, workflow_id: str
         "denied_ms": 0,
         "intended": True,
     }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

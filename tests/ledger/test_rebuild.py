@@ -1,0 +1,206 @@
+"""The ledger made again from histories is the ledger: on the real server, with real activities, executions deleted."""
+
+import asyncio
+import secrets
+from decimal import Decimal as D
+from typing import Any
+
+from memory_venue import Behaviour
+from rebuild_make import Trades, changed, path_of, rebuilt, rows, unequal
+from temporal_rig import Rig, make_plan, until
+
+from arbsaga.domain.orders import OrderState
+from arbsaga.ledger import Ledger
+from arbsaga.ledger.rebuilt import order_key
+from arbsaga.saga.messages import Phase
+from workers.histories import on_server
+from workers.rebuild import INCOMPLETE, NO_HISTORY, UNANSWERED, UNREAD, UNSHOWN
+from workflows.messages import held_id
+
+
+def account() -> str:
+    return f"acc-{secrets.token_hex(4)}"
+
+
+async def test_equal_after_executions_were_deleted(rig: Rig) -> None:
+    """Every table, row by row. Only a posting's number and millisecond may differ: nothing is left to be said."""
+    trades = Trades(rig, account())
+    rig.ledger.open_account(trades.account, "memory", D(1_000))
+    async with rig.worker():
+        await trades.lived()
+        clean = trades.plans["clean"]
+        token = clean.basket.legs[0].instrument.token
+        rig.ledger.book_payout(trades.account, "memory", token, D(12), D(12), f"{token}/12")
+        rig.ledger.halt("by hand")
+        phases = {kind: rig.ledger.trade(plan.trade_id).row for kind, plan in trades.plans.items()}
+        assert phases["running"] is None
+        found = {row.phase for row in phases.values() if row}
+        assert found >= {Phase.COMMITTED, Phase.FLAT, Phase.HELD, Phase.REFUSED}
+        baskets = [f"basket/{plan.basket.key}" for plan in trades.ended]
+        await trades.forget(*baskets, held_id(trades.plans["resolved"].trade_id))
+
+        path, report = await rebuilt(rig, path_of(rig))
+        assert report.kinds == {}
+        assert report.explained
+        assert unequal(path_of(rig), path) == {}
+        for (entry, before_ms), (same, after_ms) in zip(*(times(one) for one in (path_of(rig), path)), strict=True):
+            assert entry == same
+            assert abs(before_ms - after_ms) < 2_000
+        path.unlink()
+
+        # The archive alone tells it all: without a single order or trade in the old ledger the same is made.
+        no_trade = "DELETE FROM postings WHERE trade_id != '' OR entry LIKE 'close/%'"
+        emptied = changed(path_of(rig), *(f"DELETE FROM {table}" for table in ("fills", "orders", "trades")), no_trade)
+        path, report = await rebuilt(rig, emptied)
+        assert not report.explained
+        assert unequal(path_of(rig), path) == {}
+        assert fence(path) == fence(path_of(rig))
+        await abort(rig, trades)
+
+
+def times(path) -> list[tuple[Any, ...]]:
+    return rows(path, "(SELECT entry, max(time_ms) FROM postings GROUP BY entry)")
+
+
+def fence(path) -> set[tuple[Any, ...]]:
+    return set(rows(path, "orders", "trade_id, leg, attempt, order_id, terms, intended"))
+
+
+async def abort(rig: Rig, trades: Trades) -> None:
+    handle = rig.client.get_workflow_handle(f"basket/{trades.plans['running'].basket.key}")
+    await handle.signal("abort", "the test is over")
+    await handle.result()
+
+
+async def test_from_the_server_alone(rig: Rig) -> None:
+    """The old ledger is gone: all that the server still has is booked again, closed histories are archived anew, and
+    what is in no history (opening balance, payouts, flags) is missing."""
+    trades = Trades(rig, account())
+    async with rig.worker():
+        await trades.lived()
+        path, report = await rebuilt(rig, None, accounts=[trades.account])
+        await abort(rig, trades)
+    assert report.explained
+    assert set(report.kinds) <= {"histories of other accounts, left out"}
+    assert not rows(path, "flags")
+    running = trades.plans["running"].trade_id
+    ours = [row for row in rows(path_of(rig), "histories", "trade_id") if row[0] != running]
+    assert rows(path, "histories", "trade_id") == ours
+    made = Ledger.open(f"sqlite:///{path}")
+    for plan in trades.ended:
+        assert made.trade(plan.trade_id).row == rig.ledger.trade(plan.trade_id).row
+    assert made.postings_balance() == 0
+    made.close()
+
+
+async def test_an_order_whose_sending_was_never_answered_is_not_sent_again(rig: Rig) -> None:
+    """The worker dies after the intent was written: the history shows what it was to send, so the fence is whole."""
+    plan = make_plan()
+    rig.quote(plan)
+    hanging = asyncio.Event()
+    for leg in plan.basket.legs:
+        rig.venue.next(leg.instrument, Behaviour(before=hanging.wait))
+    worker = asyncio.create_task(rig.worker().run())
+    await rig.start(plan)
+    await until(lambda: len(rig.ledger.intents_by_trade(plan.trade_id)) == 2)
+    path, report = await rebuilt(rig, None, accounts=[plan.account])
+    assert len(report.kinds[UNANSWERED]) == 2
+    made = Ledger.open(f"sqlite:///{path}")
+    before, after = rig.ledger.intents(plan.account), made.intents(plan.account)
+    assert after == before
+    again = [(intent.terms, intent.order_id) for intent in after]
+    assert made.intend(again, account=plan.account, workflow_id="w", lease_id="l") == (False, False)
+    assert all(intent.state is OrderState.UNKNOWN for intent in after)
+    made.close()
+    path.unlink()
+    _, report = await rebuilt(rig, path_of(rig))
+    assert set(report.kinds) <= {UNANSWERED, "histories of other accounts, left out"}
+    await rig.client.get_workflow_handle(f"basket/{plan.basket.key}").terminate("the test is over")
+    hanging.set()
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+
+
+async def test_no_intent_is_written_before_the_history_shows_it(rig: Rig, monkeypatch) -> None:
+    """At the moment an intent is written, the server's history of its trade already has its terms: so a rebuilt
+    ledger can never lack an order that was sent."""
+    loop, checked = asyncio.get_running_loop(), []
+    write = rig.ledger.intend
+
+    async def shown(workflow_id: str) -> set[tuple[str, int, int]]:
+        histories = [history async for history in on_server(rig.client)]
+        sent = (one for history in histories for one in history.sent)
+        return {order_key(one.terms) for one in sent if one.workflow_id == workflow_id}
+
+    def checking(orders, *, account, workflow_id, lease_id):
+        known = asyncio.run_coroutine_threadsafe(shown(workflow_id), loop).result(20)
+        checked.extend(order_key(terms) in known for terms, _ in orders)
+        return write(orders, account=account, workflow_id=workflow_id, lease_id=lease_id)
+
+    plan = make_plan()
+    rig.venue.next(plan.basket.legs[1].instrument, *[Behaviour(refuse="no liquidity")] * 2)
+    monkeypatch.setattr(rig.ledger, "intend", checking)
+    async with rig.worker():
+        await rig.trade(plan)
+    assert len(checked) > 2
+    assert all(checked)
+
+
+async def test_what_somebody_changed_is_found(rig: Rig) -> None:
+    """A fill taken out, an amount changed, a trade taken out, an order slipped in: each is told, none is explained;
+    an order that no history shows is kept in the fence all the same."""
+    plan, other = make_plan(), make_plan()
+    async with rig.worker():
+        await rig.trade(plan)
+        await rig.trade(other)
+    lost = changed(
+        path_of(rig),
+        f"DELETE FROM fills WHERE trade_id = '{plan.trade_id}' AND leg = 0",
+        f"UPDATE postings SET amount = amount + 1 WHERE trade_id = '{plan.trade_id}' AND book = 'fees'",
+        f"UPDATE postings SET amount = amount + 1 WHERE trade_id = '{plan.trade_id}' AND book = 'cash:memory'",
+        f"UPDATE trades SET profit = '99' WHERE trade_id = '{plan.trade_id}'",
+        "INSERT INTO orders SELECT trade_id, leg, 77, '0x77', account, workflow_id, lease_id, terms, created_ms, state,"
+        f" matched, reason, evidence, denied_ms, 1 FROM orders WHERE trade_id = '{plan.trade_id}' AND leg = 0",
+        f"DELETE FROM trades WHERE trade_id = '{other.trade_id}'",
+    )
+    path, report = await rebuilt(rig, lost)
+    assert not report.explained
+    assert report.kinds[UNSHOWN] == [f"{plan.trade_id}/0/77"]
+    assert report.kinds["trades that differ (profit)"] == [plan.trade_id]
+    assert report.kinds["trades that the old ledger does not have"] == [other.trade_id]
+    assert len(report.kinds["fills that the old ledger does not have"]) == 1
+    assert len(report.kinds["postings that differ (amount)"]) == 2
+    assert [line.split(":")[0] for line in report.lines()][-1]
+    assert {row[:3] for row in fence(path)} == {row[:3] for row in fence(lost)}
+
+
+async def test_without_the_server_the_archive_is_used(rig: Rig) -> None:
+    """What is archived is rebuilt; trades that were not are taken over from the old ledger, and said."""
+    plan, running = make_plan(), make_plan()
+    async with rig.worker():
+        await rig.trade(plan)
+        await rig.trade(running)
+        await until(lambda: rig.ledger.history(plan.trade_id) and rig.ledger.history(running.trade_id))
+    without = changed(path_of(rig), f"DELETE FROM histories WHERE trade_id = '{running.trade_id}'")
+    path, report = await rebuilt(rig, without, server=False)
+    assert report.kinds == {NO_HISTORY: [running.trade_id]}
+    assert unequal(without, path) == {}
+
+
+async def test_a_junk_archive_is_said_and_changes_nothing(rig: Rig) -> None:
+    """The old ledger's own rows of the trade are taken over; without any, orders may be missing, and it is said."""
+    plans = [make_plan(), make_plan(), make_plan()]
+    async with rig.worker():
+        for plan in plans:
+            await rig.trade(plan)
+        await until(lambda: all(rig.ledger.history(plan.trade_id) for plan in plans))
+    junk = changed(path_of(rig), f"UPDATE histories SET history = x'00' WHERE trade_id = '{plans[0].trade_id}'")
+    path, report = await rebuilt(rig, junk, server=False)
+    assert set(report.kinds) == {UNREAD, NO_HISTORY}
+    assert unequal(junk, path) == {}
+    path.unlink()
+    for table in ("fills", "orders", "trades"):
+        junk = changed(junk, f"DELETE FROM {table} WHERE trade_id = '{plans[0].trade_id}'")
+    _, report = await rebuilt(rig, junk, server=False)
+    assert report.kinds[INCOMPLETE] == [f"{plans[0].trade_id} (no history, or a torn one)"]
+    assert not report.complete
