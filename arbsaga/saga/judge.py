@@ -6,7 +6,7 @@
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from arbsaga.domain.money import Size, ceil_to
+from arbsaga.domain.money import ceil_to
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.saga.messages import DepthReport, Page, Phase, TradePlan
 from arbsaga.saga.trade import Trade
@@ -185,19 +185,20 @@ def shortfall(trade: Trade) -> bool:
 
 
 def balanced(trade: Trade) -> bool:
-    """Whether the legs are equal, but for residue. Every order must be final and explained."""
-    return all(is_residue(trade, leg, trade.surplus(leg)) for leg in range(len(trade.legs)))
+    """Whether the legs are equal, but for residue. Every order must be final and explained.
 
-
-def is_residue(trade: Trade, leg: int, surplus: Size) -> bool:
-    """Whether this surplus is nothing, or too small for any order and cheap enough to leave.
-
-    A surplus below zero is one of the complement: a fill that FAILED after it was hedged.
+    Residue is what is too little for any order, and all of it together cheap enough to leave. A surplus below
+    zero is one of the complement: a fill that FAILED after it was hedged.
     """
-    shares = abs(surplus)
-    limits, rules = trade.plan.undo, trade.legs[leg].instrument.rules
-    cost = shares * (trade.average_cost(leg) if surplus > 0 else 1)
-    return shares == 0 or (shares < rules.min_size and shares <= limits.residue and cost <= limits.residue_usd)
+    surpluses = [trade.surplus(leg) for leg in range(len(trade.legs))]
+    if not all(_too_few(trade, leg, abs(surplus)) for leg, surplus in enumerate(surpluses)):
+        return False
+    cost = sum(abs(over) * (trade.average_cost(leg) if over > 0 else 1) for leg, over in enumerate(surpluses) if over)
+    return cost <= trade.plan.undo.residue_usd
+
+
+def _too_few(trade: Trade, leg: int, shares: Decimal) -> bool:
+    return shares == 0 or (shares < trade.legs[leg].instrument.rules.min_size and shares <= trade.plan.undo.residue)
 
 
 def overdue(trade: Trade, now_ms: int) -> str:

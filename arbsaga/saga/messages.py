@@ -72,7 +72,7 @@ class UndoLimits:
 
     `loss_budget`: USD that the whole trade may lose by a way out; a dearer one is not taken. `rounds`: how
     many undo orders a trade may send for each of its legs. `residue`: shares per leg that may be left over
-    when they are too few for any order; `residue_usd` caps what they cost.
+    when they are too few for any order; `residue_usd` caps what they cost, all legs together.
     """
 
     loss_budget: Usd = Usd(Decimal(5))

@@ -33,21 +33,33 @@ MAX_STEPS = 5_000
 
 async def arbitrage(fx: Effects, plan: TradePlan) -> TradeRecord:
     """Run one trade from its plan to REFUSED, COMMITTED, FLAT or HELD, and record it."""
+    known, steps = await enter(fx, plan), 0
+    while isinstance(known, Trade):
+        if steps == MAX_STEPS:
+            return await _end(fx, known, End(Phase.HELD, f"no end after {MAX_STEPS} steps"))
+        known, steps = await take_step(fx, known), steps + 1
+    return known
+
+
+async def enter(fx: Effects, plan: TradePlan) -> Trade | TradeRecord:
+    """Validate the depth and send every leg; the trade with its entries' first evidence, or REFUSED."""
     trade = Trade(plan)
     fx.show(trade.record(Phase.VALIDATING, "", fx.now_ms()))
     report = await fx.validate_depth(ValidateDepth(plan))
     if refusal := judge.refuse_entry(plan, report, fx.now_ms(), fx.abort_reason()):
         return await _end(fx, trade, End(Phase.REFUSED, refusal))
     fx.show(trade.record(Phase.PLACING, "", fx.now_ms()))
-    trade = _fold(trade, await fx.place_legs(PlaceLegs(plan.trade_id, judge.entry_orders(plan))))
-    for _ in range(MAX_STEPS):
-        trade = judge.conclude(trade, fx.now_ms())
-        trade = await _page_if_one_sided(fx, trade)
-        step = judge.next_step(trade, fx.now_ms(), fx.abort_reason())
-        if isinstance(step, End):
-            return await _end(fx, trade, step)
-        trade = await _carry_out(fx, trade, step)
-    return await _end(fx, trade, End(Phase.HELD, f"no end after {MAX_STEPS} steps"))
+    return _fold(trade, await fx.place_legs(PlaceLegs(plan.trade_id, judge.entry_orders(plan))))
+
+
+async def take_step(fx: Effects, trade: Trade) -> Trade | TradeRecord:
+    """One step of a trade that has placed its entries. All it remembers is in the trade and what `fx` tells."""
+    trade = judge.conclude(trade, fx.now_ms())
+    trade = await _page_if_one_sided(fx, trade)
+    step = judge.next_step(trade, fx.now_ms(), fx.abort_reason())
+    if isinstance(step, End):
+        return await _end(fx, trade, step)
+    return await _carry_out(fx, trade, step)
 
 
 async def _carry_out(fx: Effects, trade: Trade, step: judge.Step) -> Trade:

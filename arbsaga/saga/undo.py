@@ -33,10 +33,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """Orders to send together, and the trade's result in USD if they all fill."""
+    """Orders to send together, and the trade's result in USD if they all fill. `equal`: the legs are then equal."""
 
     moves: tuple[Move, ...]
     result: Usd
+    equal: bool
 
 
 def tokens_to_read(trade: Trade) -> tuple[str, ...]:
@@ -48,9 +49,21 @@ def tokens_to_read(trade: Trade) -> tuple[str, ...]:
 
 def choose(trade: Trade, market: Market) -> WayOut | None:
     """The best way out within the loss budget, or None when there is none now."""
-    ways = [way for target in _targets(trade) if (way := _way_to(trade, target, market)).moves]
-    best = max(ways, key=lambda way: way.result, default=None)
+    ways = [way for target in _targets(trade) if _helps(trade, way := _way_to(trade, target, market))]
+    best = max(ways, key=lambda way: (way.result, -len(way.moves)), default=None)
     return best if best is not None and best.result >= -trade.plan.undo.loss_budget else None
+
+
+def _helps(trade: Trade, way: WayOut) -> bool:
+    """Whether a way lowers the worst case, or makes the legs equal by reducing only.
+
+    Completing some of several missing legs, or selling a leg whose siblings cannot be sold, would cost
+    money and leave more naked than before.
+    """
+    if not way.moves:
+        return False
+    reduces = all(move.purpose is not Purpose.COMPLETE for move in way.moves)
+    return way.result > trade.payout - trade.spent or (way.equal and reduces)
 
 
 def undo_orders(trade: Trade, way: WayOut, now_ms: int) -> tuple[OrderTerms, ...]:
@@ -77,9 +90,14 @@ def undo_orders(trade: Trade, way: WayOut, now_ms: int) -> tuple[OrderTerms, ...
 
 
 def _targets(trade: Trade) -> list[Decimal]:
-    """The levels (units) at which the legs could be made equal: each that some leg has now."""
+    """The levels (units) at which the legs could be made equal, lowest first.
+
+    Each that some leg has now. Where what is uneven is too little for any order: so far below the lowest
+    that the venue takes an order on every leg. And nothing at all: out of everything.
+    """
     units = [trade.least(index) / leg.ratio for index, leg in enumerate(trade.legs)]
-    return sorted({max(ZERO, level) for level in units})
+    step = max(leg.instrument.rules.min_size / leg.ratio for leg in trade.legs)
+    return sorted({max(ZERO, level) for level in (*units, min(units) - step, ZERO)})
 
 
 def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
@@ -99,7 +117,7 @@ def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
         after.append(held / leg.ratio)
     cost = sum((move.cost for move in moves), ZERO)
     payout = max(ZERO, min(after)) * trade.plan.basket.payout + pairs
-    return WayOut(tuple(moves), Usd(payout - trade.spent - cost))
+    return WayOut(tuple(moves), Usd(payout - trade.spent - cost), equal=min(after) == max(after))
 
 
 def _complete(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book]) -> list[Move]:

@@ -167,6 +167,13 @@ def test_residue_is_capped() -> None:
     assert not judge.balanced(trade((DONE, "20"), (DONE, "16"), undo=tight)), "4 shares at 0.40 are 1.60 USD"
 
 
+def test_residue_is_capped_over_all_legs_together() -> None:
+    """Four odd shares on each of two legs are each cheap enough, but not both."""
+    tight = UndoLimits(residue_usd=Usd(Decimal(2)))
+    assert judge.balanced(trade((DONE, "20"), (DONE, "16"), undo=tight)), "4 shares at 0.40 are 1.60 USD"
+    assert not judge.balanced(trade((DONE, "20"), (DONE, "20"), (DONE, "16"), undo=tight)), "and twice that is 3.20"
+
+
 def test_too_much_of_the_complement_is_exposure_too() -> None:
     """A hedge stays when the fill it hedged FAILS: that is a naked NO."""
     entries = judge.entry_orders(plan())

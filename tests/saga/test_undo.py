@@ -111,6 +111,44 @@ def test_three_unequal_legs_meet_where_it_pays_most() -> None:
     ]
 
 
+def test_completing_one_of_two_missing_legs_is_no_way_out() -> None:
+    """It would cost money and leave more naked than before."""
+    uneven = trade((DONE, "10"), (DONE, "5"), (DONE, "5"), size="10", limit="0.30")
+    assert undo.choose(uneven, market(book("yes1", "0.29", "0.31"))) is None
+
+
+def test_a_leg_is_not_sold_when_its_siblings_cannot_be() -> None:
+    """Out of everything is only a way out where everything can be sold."""
+    uneven = trade((DONE, "10"), (DONE, "7"), size="10", undo=replace(plan().undo, residue_usd=1))
+    assert not judge.balanced(uneven)
+    assert undo.choose(uneven, market(book("yes1", "0.38", "0.42"), yes1="7")) is None
+
+
+def test_residue_above_the_cap_is_sold_with_some_of_its_siblings() -> None:
+    """3 shares are too few for an order, but 8 and 5 are not."""
+    uneven = trade((DONE, "20"), (DONE, "17"), undo=replace(plan().undo, residue_usd=1))
+    assert not judge.balanced(uneven)
+    books = market(book("yes0", "0.38", "0.42"), book("yes1", "0.38", "0.42"), yes0="20", yes1="17")
+    way = undo.choose(uneven, books)
+    assert way is not None
+    assert [(move.leg, move.purpose, move.size) for move in way.moves] == [
+        (0, Purpose.EXIT, 8),
+        (1, Purpose.EXIT, 5),
+    ]
+
+
+def test_a_trade_too_small_to_be_made_equal_gets_out_of_everything() -> None:
+    uneven = trade((DONE, "9"), (DONE, "6"), size="10", undo=replace(plan().undo, residue_usd=1))
+    books = market(book("yes0", "0.38", "0.42"), book("yes1", "0.38", "0.42"), yes0="9", yes1="6")
+    way = undo.choose(uneven, books)
+    assert way is not None
+    assert [(move.purpose, move.size) for move in way.moves] == [(Purpose.EXIT, 8), (Purpose.EXIT, 5)]
+    books = market(book("yes0", "0.52", "0.54"), book("yes1", "0.52", "0.54"), yes0="9", yes1="6")
+    way = undo.choose(uneven, books)
+    assert way is not None
+    assert [move.size for move in way.moves] == [9, 6], "the two are bid for more than they pay"
+
+
 def test_a_naked_complement_is_paired_by_buying_the_leg() -> None:
     """A hedge stays when the fill it hedged FAILS."""
     entries = judge.entry_orders(plan())
