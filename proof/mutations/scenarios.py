@@ -84,6 +84,13 @@ async def _refuse_everything(stage: Stage, fx: WireEffects) -> None:
     stage.fault("reject,text=the market is not yet ready to process new orders")
 
 
+async def _phantom(stage: Stage, fx: WireEffects) -> None:
+    """A sum of matched orders that only grows locks the balance."""
+    await _dear(stage, fx)
+    figures = "balance: 45967864, sum of active orders: 0, sum of matched orders: 99000000, order amount: 5000000"
+    stage.fault(f"reject,text=not enough balance / allowance: the balance is not enough -> {figures}")
+
+
 async def _oversleep(stage: Stage, fx: WireEffects) -> None:
     """The machine sleeps past the last moment of the orders, and long after."""
     del stage, fx
@@ -179,6 +186,44 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("frozen books", "the stream is frozen, the books have moved", ends=frozenset({Phase.REFUSED}), orders=0),
     Scenario("died after sending", "the worker dies, another runs the same plan", dies=True),
     Scenario("halted", "halted while a leg is missing", ("lose_leg,count=1",), after=_halt, ends=UNDONE),
+    Scenario(
+        "cancel error",
+        "one leg rests, and its cancels fail at first",
+        ("lose_leg,count=1", "cancel_error,count=3"),
+        after=_dear,
+        ends=UNDONE,
+    ),
+    Scenario(
+        "exit refused at first",
+        "a leg is missing, and the venue refuses the first two ways out",
+        ("reject,count=1,text=not enough balance / allowance", "reject,only=SELL,count=2,text=invalid nonce"),
+        after=_dear_and_settled,
+        ends=UNDONE,
+    ),
+    Scenario(
+        "phantom lock",
+        "matched orders never leave the venue's sum: it refuses every way out",
+        ("lose_leg,count=1",),
+        after=_phantom,
+        ends=frozenset({Phase.HELD}),
+        orders=3,
+        undo=replace(UNDO, rounds=1),
+    ),
+    Scenario(
+        "version mismatch",
+        "the venue has changed the order's format",
+        ("reject,text=order_version_mismatch",),
+        ends=frozenset({Phase.FLAT}),
+        orders=0,
+    ),
+    Scenario(
+        "engine restart",
+        "425 while the engine restarts, then only post-only orders",
+        ("restart,seconds=0.5,post_only_seconds=60,count=1",),
+        ends=NOT_SENT,
+        orders=0,
+        patience=DENIED,
+    ),
     Scenario(
         "stuck",
         "a leg is missing and the venue takes no more orders",
