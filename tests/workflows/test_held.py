@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory_venue import Behaviour, now_ms
-from replaying import replay
 from temporal_rig import FAST, D, Rig, make_plan, until
 from test_desk_workflow import LIMITS, desk_of, status_of, usd
 
 from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderView
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from proof.crashes.replaying import replay
 from workers.desk_client import DeskClient
 from workflows import messages
 from workflows.desk import DeskWorkflow

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from memory_venue import Behaviour
-from replaying import recorded, replay
 from temporal_rig import FAST, ROOMY, D, Rig, make_plan, until
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
@@ -17,6 +16,7 @@ from test_trades import assert_sent_once, held, phase_is
 from arbsaga.domain.orders import OrderState
 from arbsaga.saga import judge
 from arbsaga.saga.messages import Phase, TradePlan
+from proof.crashes.replaying import recorded, replay
 from workflows.arbitrage import ArbitrageWorkflow
 
 
