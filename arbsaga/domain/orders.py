@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import NamedTuple
 
 from arbsaga.domain.instruments import Instrument, Side
 from arbsaga.domain.money import NO_SIZE, ZERO, Price, Size, Usd
+from arbsaga.domain.once import once
 
 SALT_BITS = 53
 """Polymarket carries the salt as a JSON number, so it must fit a double exactly."""
@@ -115,11 +115,13 @@ class OrderState(StrEnum):
 
 
 class FillSums(NamedTuple):
-    """The fills of one order added up: shares by fate (`filled` is all but `failed`), and USD spent."""
+    """What follows from the fills of one order: shares, and USD spent. See the properties of `OrderView`."""
 
     filled: Size
     confirmed: Size
     failed: Size
+    known: Size
+    most: Size
     spent: Usd
 
 
@@ -142,9 +144,9 @@ class OrderView:
     evidence: tuple[str, ...] = ()
     denied_ms: int = 0
 
-    @cached_property
+    @once
     def sums(self) -> FillSums:
-        """The fills added up. Spent is USD paid for those that did not fail, fees included; negative when sold."""
+        """The fills added up, in one pass."""
         filled = confirmed = failed = spent = ZERO
         sign = 1 if self.terms.side is Side.BUY else -1
         for fill in self.fills:
@@ -155,7 +157,9 @@ class OrderView:
             spent += sign * fill.size * fill.price + fill.fee
             if fill.status is FillStatus.CONFIRMED:
                 confirmed += fill.size
-        return FillSums(Size(filled), Size(confirmed), Size(failed), Usd(spent))
+        known = max(filled, self.matched - failed)
+        most = known if self.state.final else self.terms.size - failed
+        return FillSums(Size(filled), Size(confirmed), Size(failed), Size(known), Size(most), Usd(spent))
 
     @property
     def filled(self) -> Size:
@@ -172,15 +176,15 @@ class OrderView:
         """Shares of the fills that the venue took back."""
         return self.sums.failed
 
-    @cached_property
+    @property
     def most(self) -> Size:
         """The most shares that can have filled by the end: the upper end of the exposure."""
-        return self.known if self.state.final else Size(self.terms.size - self.failed)
+        return self.sums.most
 
-    @cached_property
+    @property
     def known(self) -> Size:
         """Shares that are filled for all we know: the larger of the fills seen and the venue's own count."""
-        return Size(max(self.filled, self.matched - self.failed))
+        return self.sums.known
 
     @property
     def explained(self) -> bool:

@@ -3,15 +3,25 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from typing import NamedTuple
 
 from arbsaga.domain.baskets import Leg
 from arbsaga.domain.money import MICRO, NO_SIZE, NO_USD, ZERO, Size, Usd, ceil_to
+from arbsaga.domain.once import once
 from arbsaga.domain.orders import FillStatus, OrderView, Purpose
 from arbsaga.saga.messages import LegResult, Phase, TradePlan, TradeRecord
 
 ADDING = (Purpose.ENTER, Purpose.COMPLETE)
 """Orders that add to a leg; EXIT sells it again and HEDGE buys its complement."""
+
+
+class _LegSums(NamedTuple):
+    """A leg's orders added up: shares that are held at least and at most, shares of its complement, USD spent."""
+
+    least: Decimal
+    most: Decimal
+    hedges: Decimal
+    spent: Decimal
 
 
 @dataclass(frozen=True)  # no slots: what follows from an immutable trade is worked out once and kept beside it
@@ -35,17 +45,17 @@ class Trade:
         orders = {(view.terms.leg, view.terms.attempt): view for view in (*self.orders, *seen)}
         return replace(self, orders=tuple(orders.values()))
 
-    @cached_property
+    @once
     def open(self) -> tuple[OrderView, ...]:
         """Orders that may still fill."""
         return tuple(view for view in self.orders if not view.state.final)
 
-    @cached_property
+    @once
     def unexplained(self) -> tuple[OrderView, ...]:
         """Orders that can fill no more, but whose fills have not all been seen."""
         return tuple(view for view in self.orders if view.state.final and not view.explained)
 
-    @cached_property
+    @once
     def unsettled(self) -> tuple[OrderView, ...]:
         """Orders with a fill that the venue may still take back."""
         return tuple(view for view in self.orders if not view.settled)
@@ -63,33 +73,34 @@ class Trade:
         """How many undo orders were sent so far."""
         return sum(1 for view in self.orders if view.terms.purpose is not Purpose.ENTER)
 
-    @cached_property
-    def _held(self) -> tuple[list[Decimal], list[Decimal]]:
-        """The fewest and the most shares of each leg that can be held by the end, its hedges counted off."""
-        least, most = [ZERO for _ in self.legs], [ZERO for _ in self.legs]
+    @once
+    def _sums(self) -> tuple["_LegSums", ...]:
+        """The orders of each leg added up, in one pass."""
+        sums = [[ZERO, ZERO, ZERO, ZERO] for _ in self.legs]
         for view in self.orders:
-            leg = view.terms.leg
+            least, most, hedges, spent = sums[view.terms.leg]
             if view.terms.purpose in ADDING:
-                least[leg] += view.known
-                most[leg] += view.most
+                least, most = least + view.known, most + view.most
             else:
-                least[leg] -= view.most
-                most[leg] -= view.known
-        return least, most
+                least, most = least - view.most, most - view.known
+            if view.terms.purpose is Purpose.HEDGE:
+                hedges += view.known
+            sums[view.terms.leg] = [least, most, hedges, spent + view.spent]
+        return tuple(_LegSums(*leg) for leg in sums)
 
     def least(self, leg: int) -> Size:
         """The fewest shares of the leg that can be held by the end, its hedges counted off."""
-        return Size(self._held[0][leg])
+        return Size(self._sums[leg].least)
 
     def most(self, leg: int) -> Size:
         """The most shares of the leg that can be held by the end."""
-        return Size(self._held[1][leg])
+        return Size(self._sums[leg].most)
 
-    @cached_property
+    @once
     def hedged(self) -> Size:
         """Units of the basket that are held on every leg (the worst case)."""
-        legs = enumerate(self.plan.basket.legs)
-        return Size(max(ZERO, min(self.least(index) / leg.ratio for index, leg in legs)))
+        legs = zip(self._sums, self.legs, strict=True)
+        return Size(max(ZERO, min(sums.least / leg.ratio for sums, leg in legs)))
 
     def surplus(self, leg: int) -> Size:
         """Shares of the leg beyond the hedged units. Exact once every order is final."""
@@ -102,32 +113,30 @@ class Trade:
 
     def hedges(self, leg: int) -> Size:
         """Shares of the leg's complement that were bought to hedge it."""
-        orders = (view for view in self.of_leg(leg) if view.terms.purpose is Purpose.HEDGE)
-        return Size(sum((view.known for view in orders), NO_SIZE))
+        return Size(self._sums[leg].hedges)
 
     @staticmethod
     def pairs_of(held: Decimal, hedges: Decimal) -> Decimal:
         """Complementary pairs among `held` shares (hedges counted off) and `hedges`: each pays $1 whatever happens."""
         return max(ZERO, min(held + hedges, hedges))
 
-    @cached_property
+    @once
     def pairs(self) -> Size:
         """Complementary pairs held from hedging, over all legs. A hedge whose leg FAILED is none."""
-        legs = range(len(self.legs))
-        return Size(sum((self.pairs_of(self.least(leg), self.hedges(leg)) for leg in legs), ZERO))
+        return Size(sum((self.pairs_of(leg.least, leg.hedges) for leg in self._sums if leg.hedges), ZERO))
 
-    @cached_property
+    @once
     def spent(self) -> Usd:
         """USD spent less USD received so far, fees included."""
-        return Usd(sum((view.spent for view in self.orders), NO_USD))
+        return Usd(sum((leg.spent for leg in self._sums), ZERO))
 
-    @cached_property
+    @once
     def fees(self) -> Usd:
         """USD of fees so far, as computed from the market's own parameters."""
         alive = (fill for view in self.orders for fill in view.fills if fill.status is not FillStatus.FAILED)
         return Usd(sum((fill.fee for fill in alive), NO_USD))
 
-    @cached_property
+    @once
     def payout(self) -> Usd:
         """USD that what is held pays in every state of the world. Residue counts as nothing."""
         return Usd(self.hedged * self.plan.basket.payout + self.pairs)
@@ -154,11 +163,10 @@ class Trade:
             time_ms=now_ms,
         )
 
-    @cached_property
+    @once
     def _leg_results(self) -> tuple[LegResult, ...]:
         return tuple(self._leg_result(index, leg) for index, leg in enumerate(self.legs))
 
     def _leg_result(self, index: int, leg: Leg) -> LegResult:
-        spent = Usd(sum((view.spent for view in self.of_leg(index)), NO_USD))
-        instrument = leg.instrument
+        instrument, spent = leg.instrument, Usd(self._sums[index].spent)
         return LegResult(instrument.token, instrument.title, self.least(index), self.surplus(index), spent)
