@@ -9,7 +9,7 @@ from arbsaga.saga.simulator.weather import Weather
 from proof.mutations import saga_bugs, wire_bugs
 from proof.mutations.saga_bugs import Patch
 
-FAIR = Weather()
+WIRE = "tests/bugs/test_on_the_wire.py::"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.unwind_of_the_wrong_leg,
         Weather(thin=0.5),
         ("refused leg, settled",),
+        tests=(WIRE + "test_the_leg_that_filled_is_unwound_and_no_other",),
     ),
     Mutation(
         "entry again while unknown",
@@ -52,6 +53,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.entry_again_while_unknown,
         Weather(drop=0.5),
         ("lost answer",),
+        tests=(WIRE + "test_a_timed_out_post_is_not_retried_under_a_new_id",),
     ),
     Mutation(
         "any fill counts as full",
@@ -60,6 +62,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.any_fill_is_the_whole_order,
         Weather(part=0.6),
         ("partial leg",),
+        tests=(WIRE + "test_a_part_of_a_leg_is_not_the_whole",),
     ),
     Mutation(
         "delayed read as zero",
@@ -68,6 +71,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.delayed_is_nothing_filled,
         Weather(delayed=0.6),
         ("delayed leg",),
+        tests=(WIRE + "test_delayed_is_not_zero_filled",),
     ),
     Mutation(
         "failed cancel read as not filled",
@@ -76,6 +80,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.cancel_means_not_filled,
         Weather(race=1.0, thin=0.5),
         ("cancel loses",),
+        tests=(WIRE + "test_a_cancel_that_lost_the_race_is_a_fill",),
     ),
     Mutation(
         "one-shot unwind",
@@ -84,6 +89,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.one_shot_unwind,
         Weather(thin=0.5, part=0.5),
         ("stuck",),
+        tests=(WIRE + "test_the_unwind_is_no_one_shot",),
     ),
     Mutation(
         "MATCHED counts as final",
@@ -92,6 +98,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.matched_is_final,
         Weather(ghost=0.5),
         ("ghost fill",),
+        tests=(WIRE + "test_a_match_that_fails_is_taken_back",),
     ),
     Mutation(
         "exit larger than the fill",
@@ -100,6 +107,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.exit_larger_than_the_fill,
         Weather(thin=0.5),
         ("refused leg, settled",),
+        tests=(WIRE + "test_no_exit_is_larger_than_what_filled",),
     ),
     Mutation(
         "not found is absent at once",
@@ -108,6 +116,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.not_found_is_absent_at_once,
         Weather(late=0.6, late_ms=9_000),
         ("late post",),
+        tests=("tests/saga/test_judge.py::test_an_order_is_absent_only_after_the_quiet_time",),
     ),
     Mutation(
         "held silently",
@@ -116,6 +125,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.held_silently,
         Weather(thin=0.5, dry=0.95),
         ("stuck",),
+        tests=(WIRE + "test_what_cannot_be_undone_is_held_and_paged",),
     ),
     Mutation(
         "residue without limit",
@@ -124,6 +134,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         saga_bugs.residue_without_limit,
         Weather(thin=0.5),
         ("lost leg", "partial leg"),
+        tests=(WIRE + "test_a_missing_leg_is_undone_until_the_legs_are_equal",),
     ),
     Mutation(
         "replay asks for something else",
@@ -131,6 +142,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Aslan11/crypto-trading-agents#143",
         saga_bugs.replay_asks_for_something_else,
         Weather(crash=0.9),
+        tests=("tests/saga/test_simulator.py::test_crashes_happen_and_are_replayed",),
     ),
     Mutation(
         "equal dollars instead of equal shares",
@@ -138,6 +150,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "DarriEy/Auramaur#409",
         saga_bugs.equal_dollars,
         scenarios=("calm",),
+        tests=(WIRE + "test_legs_have_equal_shares_not_equal_dollars",),
     ),
     Mutation(
         "retry with a new id",
@@ -145,6 +158,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "didostap/pm-arbitrage-engine@3ee5e07 withRetry(NETWORK_ERROR); Polymarket/py-clob-client#273",
         wire_bugs.retry_with_a_new_id,
         scenarios=("lost answer",),
+        tests=(WIRE + "test_a_timed_out_post_is_not_retried_under_a_new_id",),
     ),
     Mutation(
         "pending counts as failed",
@@ -152,6 +166,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "johnsnow92/polymarket-arb-scanner@02d2c04 .planning/codebase/CONCERNS.md (false hedges)",
         wire_bugs.delayed_is_failed,
         scenarios=("delayed leg",),
+        tests=(WIRE + "test_pending_is_not_failed",),
     ),
     Mutation(
         "cancel that is not looked after",
@@ -159,6 +174,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "hummingbot/hummingbot#8094; nautechsystems/nautilus_trader#3797",
         wire_bugs.cancel_is_not_looked_after,
         scenarios=("cancel loses",),
+        tests=(WIRE + "test_a_cancel_that_failed_is_tried_again_before_anything_else_is_believed",),
     ),
     Mutation(
         "stale book accepted",
@@ -166,6 +182,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Polymarket/py-clob-client#292",
         wire_bugs.stale_book_is_taken,
         scenarios=("frozen books",),
+        tests=(WIRE + "test_books_of_a_frozen_stream_are_not_traded_on",),
     ),
     Mutation(
         "duplicate read as refused",
@@ -173,6 +190,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "docs.polymarket.com/error-codes; py-clob-client-v2 retry_on_error",
         wire_bugs.duplicate_is_refused,
         scenarios=("sent twice",),
+        tests=(WIRE + "test_duplicated_is_no_refusal",),
     ),
     Mutation(
         "no send-by fence",
@@ -180,6 +198,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Polymarket/clob-client#244, ts-sdk#98",
         wire_bugs.no_send_by,
         scenarios=("overslept",),
+        tests=(WIRE + "test_a_late_worker_sends_nothing",),
     ),
     Mutation(
         "timeout read as not filled",
@@ -187,6 +206,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "terauss/Polymarket-Kalshi-Arbitrage-bot@6c4eb52 execution.rs extract_*",
         wire_bugs.timeout_is_not_filled,
         scenarios=("lost answer", "late post"),
+        tests=(WIRE + "test_a_timeout_is_not_zero_filled",),
     ),
     Mutation(
         "intent recorded after the post",
@@ -194,6 +214,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "didostap/pm-arbitrage-engine@3ee5e07 execution.service.ts 660->703, and every bot read",
         wire_bugs.intent_after_the_post,
         scenarios=("died after sending",),
+        tests=(WIRE + "test_the_order_row_is_written_before_the_post",),
     ),
     Mutation(
         "every attempt is fresh",
@@ -201,6 +222,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "johnsnow92/polymarket-arb-scanner@02d2c04 HARDEN-05 (a key that no client reads)",
         wire_bugs.every_attempt_is_fresh,
         scenarios=("died after sending",),
+        tests=(WIRE + "test_a_restart_does_not_send_what_was_filled_again",),
     ),
     Mutation(
         "page not delivered",
@@ -208,6 +230,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "DarriEy/Auramaur#115 (switches that did nothing)",
         wire_bugs.page_is_swallowed,
         scenarios=("stuck",),
+        tests=(WIRE + "test_what_cannot_be_undone_is_held_and_paged",),
     ),
     Mutation(
         "halt blocks the way out",
@@ -215,6 +238,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "DarriEy/Auramaur#408",
         wire_bugs.halt_blocks_the_way_out,
         scenarios=("halted",),
+        tests=(WIRE + "test_a_halt_does_not_trap_what_is_exposed",),
     ),
     Mutation(
         "fill id collision",
@@ -222,6 +246,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "freqtrade/freqtrade#13399 (the wrong fill attached)",
         wire_bugs.one_fill_per_order,
         scenarios=("calm",),
+        tests=("tests/venues/test_exchange.py::test_several_prices_and_makers_are_billed_as_computed",),
     ),
     Mutation(
         "fee ignored",
@@ -229,6 +254,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "DarriEy/Auramaur#141; terauss@6c4eb52 (Polymarket fee 0)",
         wire_bugs.fees_are_nothing,
         scenarios=("calm",),
+        tests=(WIRE + "test_fees_are_booked_as_billed",),
     ),
     Mutation(
         "unmatched read as refused",
@@ -236,6 +262,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "polymarket-client 0.14.0 RejectedOrder(code='unmatched')",
         wire_bugs.unmatched_is_refused,
         scenarios=("unmatched leg",),
+        tests=(WIRE + "test_a_pending_order_is_not_left_resting",),
     ),
     Mutation(
         "hidden order read as never placed",
@@ -243,6 +270,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Polymarket/py-clob-client#217",
         wire_bugs.hidden_is_never_placed,
         scenarios=("hidden orders",),
+        tests=("tests/venues/test_exchange.py::TestLostAnswers::test_found_by_trades_alone",),
     ),
     Mutation(
         "one odd entry fails the batch",
@@ -250,6 +278,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "polymarket-client 0.14.0 post_orders (UnexpectedResponseError for the whole batch)",
         wire_bugs.one_odd_entry_fails_the_batch,
         scenarios=("odd batch",),
+        tests=(WIRE + "test_one_odd_entry_does_not_lose_a_batch",),
     ),
     Mutation(
         "neg-risk forgotten",
@@ -257,6 +286,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Polymarket/py-clob-client#79",
         wire_bugs.neg_risk_is_forgotten,
         scenarios=("calm",),
+        tests=("tests/venues/test_orders.py::TestExchange::test_chosen_by_version_and_neg_risk",),
     ),
 )
 BY_NAME = {mutation.name: mutation for mutation in MUTATIONS}

@@ -1,11 +1,11 @@
 """Bugs re-created in the saga: each function gives the replacements (owner, name, value) that bring its bug back."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from arbsaga.domain.money import NO_SIZE, Size
-from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
+from arbsaga.domain.money import Size
+from arbsaga.domain.orders import FillSums, OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.saga import judge, story, undo
 from arbsaga.saga.effects import Effects
 from arbsaga.saga.messages import CancelLeg, Phase, PlaceLegs, TradePlan, TradeRecord
@@ -59,11 +59,13 @@ def _renewed(terms: OrderTerms, now_ms: int) -> OrderTerms:
 
 def any_fill_is_the_whole_order() -> list[Patch]:
     """A leg that filled at all counts as filled in full."""
+    right: Callable[[OrderView], FillSums] = OrderView.__dict__["sums"].__get__
 
-    def known(view: OrderView) -> Size:
-        return view.terms.size if view.filled or view.matched > view.failed else NO_SIZE
+    def sums(view: OrderView) -> FillSums:
+        true = right(view)
+        return true._replace(known=view.terms.size, most=view.terms.size) if true.known else true
 
-    return [(OrderView, "known", property(known))]
+    return [(OrderView, "sums", property(sums))]
 
 
 def delayed_is_nothing_filled() -> list[Patch]:
@@ -146,5 +148,5 @@ def held_silently() -> list[Patch]:
 
 
 def residue_without_limit() -> list[Patch]:
-    """Whatever is left over on a leg is called residue."""
-    return [(judge, "is_residue", lambda _trade, _leg, _surplus: True)]
+    """Whatever is left over is called residue."""
+    return [(judge, "balanced", lambda _trade: True)]

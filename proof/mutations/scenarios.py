@@ -113,7 +113,7 @@ async def _frozen(stage: Stage, _fx: WireEffects) -> None:
 
 LATE = replace(PATIENCE, send_by=400, http=600, prove=300)
 """Orders that must not be sent any more."""
-DENIED = replace(PATIENCE, send_by=1_500, http=500, prove=1_500)
+DENIED = replace(PATIENCE, send_by=1_500, http=500, prove=3_000)
 """Orders of which it must be proved that they never were."""
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -125,11 +125,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "late post",
-        "the answer is lost, the entries reach the engine 1.2 s later",
-        ("late_post,seconds=1.2,count=1",),
+        "the answer is lost, the entries reach the engine 2.5 s later",
+        ("late_post,seconds=2.5,count=1",),
         ends=NOT_SENT,
         patience=DENIED,
-        lingers_s=1.5,
+        lingers_s=3,
     ),
     Scenario(
         "never arrived",
