@@ -13,7 +13,7 @@ from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.domain.orders import Purpose
 from arbsaga.ledger import Intent, Ledger, TradeRow
-from arbsaga.risk.desk import Claim, Desk, DeskNote, Ended, Limits, Use
+from arbsaga.risk.desk import Claim, Closed, Desk, DeskNote, Limits, Use
 from arbsaga.saga.messages import Phase
 
 RESOLVED = "; resolved: "
@@ -47,13 +47,9 @@ class DeskActivities:
         return Desk(Limits(NO_USD, NO_USD), claims={claim.trade_id: claim for claim in claims})
 
     @activity.defn
-    async def archive(self, ended: list[Ended]) -> list[str]:
-        """Keep the histories of workflows that are closed; the ids of the trades that are done with."""
-        done = []
-        for end in ended:
-            if await self._archive(end):
-                done.append(end.claim.trade_id)
-        return done
+    async def archive(self, runs: list[Closed]) -> list[str]:
+        """Keep the histories of runs that are closed; the names of those that are done with."""
+        return [run.name for run in runs if await archive_run(self._client, self._ledger, run)]
 
     @activity.defn
     async def set_halt(self, reason: str) -> None:
@@ -65,26 +61,27 @@ class DeskActivities:
         """Start the desk with what it missed."""
         await self._start_desk(note)
 
-    async def _archive(self, end: Ended) -> bool:
-        handle = self._client.get_workflow_handle(end.claim.workflow_id, run_id=end.run_id)
-        try:
-            description = await handle.describe()
-            if description.status is WorkflowExecutionStatus.RUNNING:
-                return False
-            history = await handle.fetch_history()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                activity.logger.warning("history is gone: %s", end.claim.trade_id)
-                return True
-            raise
-        await asyncio.to_thread(self._ledger.archive, end.claim.trade_id, history.to_json())
-        return True
-
     def _claims_in_ledger(self, account: str) -> list[Claim]:
         held = self._ledger.positions(account)
         under_way = [intent for intent in self._ledger.intents_in_flight() if intent.account == account]
         kept = [claim for row in self._ledger.trades() if row.account == account for claim in _kept(row, held)]
         return [*_claims(under_way), *kept]
+
+
+async def archive_run(client: Client, ledger: Ledger, run: Closed) -> bool:
+    """Keep the history of a run that is closed. False while it is not; True too when the server has lost it."""
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    try:
+        if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+            return False
+        history = await handle.fetch_history()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            activity.logger.warning("history is gone: %s", run.name)
+            return True
+        raise
+    await asyncio.to_thread(ledger.archive, run.name, history.to_json())
+    return True
 
 
 def _claims(intents: Iterable[Intent]) -> list[Claim]:

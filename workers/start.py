@@ -1,4 +1,4 @@
-"""Starting trades and desks."""
+"""Starting trades, watches over HELD trades, and desks."""
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -9,7 +9,8 @@ from arbsaga.saga.messages import TradePlan, TradeRecord
 from workflows import attributes, words
 from workflows.arbitrage import ArbitrageWorkflow
 from workflows.desk import DeskWorkflow
-from workflows.messages import TASK_TIMEOUT, DeskStart, basket_id, desk_id
+from workflows.held import HeldWorkflow
+from workflows.messages import TASK_TIMEOUT, DeskStart, HeldTrade, basket_id, desk_id, held_id
 
 
 async def start_trade(
@@ -30,10 +31,24 @@ async def start_trade(
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             search_attributes=attributes.at_start(plan),
             static_summary=words.short(f"{plan.units:f} × {plan.basket.title}, edge {plan.edge:.2f} USD"),
+            memo={"trade_id": plan.trade_id},
             request_eager_start=True,
         )
     except WorkflowAlreadyStartedError:
         return None
+
+
+async def start_watch(client: Client, task_queue: str, record: TradeRecord) -> None:
+    """Watch a HELD trade, unless it is watched."""
+    await client.start_workflow(
+        HeldWorkflow.run,
+        HeldTrade(record),
+        id=held_id(record.plan.trade_id),
+        task_queue=task_queue,
+        task_timeout=TASK_TIMEOUT,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=words.short(f"held: {record.plan.basket.title}: {record.reason}"),
+    )
 
 
 async def start_desk(client: Client, account: str, task_queue: str) -> WorkflowHandle[DeskWorkflow, None]:

@@ -11,8 +11,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.heartbeat import Heartbeats
 from arbsaga import __version__
-from arbsaga.risk.desk import Claim, DeskNote, DeskStatus, Ended, LeaseAnswer, LeaseAsk
+from arbsaga.risk.desk import Claim, Closed, DeskNote, DeskStatus, Ended, LeaseAnswer, LeaseAsk
 from arbsaga.risk.funded import DepthAnswer, FundedOrders
+from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
 from arbsaga.saga.messages import (
     CancelLeg,
     Market,
@@ -28,6 +29,7 @@ from workers.converter import warm
 from workflows.arbitrage import ArbitrageWorkflow
 from workflows.desk import DeskWorkflow
 from workflows.held import HeldWorkflow
+from workflows.reconcile import ReconcileWorkflow
 
 PURE = (
     "arbsaga",
@@ -35,10 +37,10 @@ PURE = (
 )
 """Passed through the sandbox: no state, no I/O, no clock; a lint test holds them to it. Loading `arbitrage` anew cost
 each trade 1.3 ms on its way to the wire; desk and held, which nobody waits for, are loaded in the sandbox."""
-WORKFLOWS: tuple[type, ...] = (ArbitrageWorkflow, HeldWorkflow, DeskWorkflow)
+WORKFLOWS: tuple[type, ...] = (ArbitrageWorkflow, HeldWorkflow, DeskWorkflow, ReconcileWorkflow)
 MESSAGES = (
     *(TradePlan, ValidateDepth, DepthAnswer, FundedOrders, Seen, PollFills, CancelLeg, ReadBooks, Market),
-    *(TradeRecord, Page, Claim, Ended, LeaseAsk, LeaseAnswer, DeskStatus, DeskNote),
+    *(TradeRecord, Page, Claim, Ended, Closed, LeaseAsk, LeaseAnswer, DeskStatus, DeskNote, ReconcileAsk, Reconciled),
 )
 STICKY_LIMIT = timedelta(milliseconds=500)
 """A task for a dead worker's cache goes to any worker after this (10 s by default)."""

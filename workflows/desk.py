@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError, FailureError
 from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.risk.desk import (
     Claim,
+    Closed,
     Desk,
     DeskStatus,
     Ended,
@@ -86,6 +87,17 @@ class DeskWorkflow:
     async def ended(self, ended: Ended) -> None:
         """A trade's workflow is over."""
         await self._change(ended.claim.trade_id, lambda desk: desk.end(ended))
+
+    @workflow.signal
+    async def reopened(self, claim: Claim) -> None:
+        """A trade is about to be run again."""
+        await self._change(claim.trade_id, lambda desk: desk.reopen(claim))
+
+    @workflow.signal
+    async def closed(self, closed: Closed) -> None:
+        """A run is over, or will be in a moment, and its history is to be kept."""
+        await self._ready()
+        self._known = self._desk.close(closed)
 
     @workflow.signal
     async def paid_out(self, trade_id: str) -> None:

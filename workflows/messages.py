@@ -42,6 +42,11 @@ def held_id(trade_id: str) -> str:
     return f"held/{trade_id}"
 
 
+def reconcile_id(account: str) -> str:
+    """The id of an account's reconciliation: of its schedule, and the beginning of each run's."""
+    return f"reconcile/{account}"
+
+
 def desk_id(account: str) -> str:
     """The workflow id of an account's desk."""
     return f"desk/{account}"

@@ -6,14 +6,14 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
-from arbsaga.risk.desk import Claim, DeskNote, Ended
+from arbsaga.risk.desk import Claim, Closed, DeskNote, Ended
 from workflows.messages import desk_id
 
 _LIMIT = timedelta(seconds=10)
 _FOREVER = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=5))
 
 
-async def tell_desk(account: str, signal: str, body: Claim | Ended | str) -> None:
+async def tell_desk(account: str, signal: str, body: Claim | Closed | Ended | str) -> None:
     """Signal the desk; where it is not running, an activity starts it. Never cancel the task that runs this.
 
     (The SDK fails the workflow task when a pending signal's future was cancelled.)

@@ -51,6 +51,14 @@ class Pager:
             sent = await asyncio.gather(*(self._send(page, service) for service in left))
         return logged and all(sent)
 
+    def alerts(self) -> tuple[Alert, ...]:
+        """Every page so far, oldest first; none where the log cannot be read, which is logged."""
+        try:
+            return tuple(self._alerts.read().values())
+        except OSError as error:
+            _log.error("alert log failed", error=str(error))
+            return ()
+
     def _write_down(self, page: Page) -> tuple[Alert | None, bool]:
         try:
             return self._alerts.add(page), True

@@ -46,6 +46,11 @@ class Incidents:
         """The pages of incidents that are not over."""
         return tuple(seen.page for seen in self._seen.values() if seen.page)
 
+    def told(self, name: str) -> bool:
+        """Whether this finding was paged and is not over."""
+        seen = self._seen.get(name)
+        return seen is not None and seen.page is not None
+
     def update(
         self, findings: Iterable[Finding], judged: Collection[Kind], now_ms: int, over: Collection[str] = ()
     ) -> list[Page]:

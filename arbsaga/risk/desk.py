@@ -1,9 +1,10 @@
 """The desk: how much capital trades may hold, who holds it, and what comes back. Pure state, no I/O.
 
 Capital goes free -> leased (to a process, ahead of need) -> reserved (claimed by a trade) -> invested
-(COMMITTED) -> free (paid out, merged, redeemed). Leased + reserved + invested never exceed the total,
-but for an overrun that undoing caused, which is counted and shown. Every operation is idempotent by
-the lease's or the trade's id, and those live in this state, not in the ids of requests.
+(COMMITTED) -> free (paid out, merged, redeemed); a trade that is run again reserves it anew. Leased +
+reserved + invested never exceed the total, but for an overrun that undoing or running again caused,
+which is counted and shown. Every operation is idempotent by the lease's or the trade's id, and those
+live in this state, not in the ids of requests.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,7 @@ class Use(StrEnum):
     """What a trade's capital does."""
 
     RESERVED = "reserved"
+    REOPENED = "reopened"
     HELD = "held"
     INVESTED = "invested"
 
@@ -93,17 +95,26 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A workflow's run whose history is to be kept in the ledger, as `name`: a trade's id, or a longer name."""
+
+    name: str
+    workflow_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeskNote:
     """Something a desk must hear that could not be signalled to it, because it was not running."""
 
     account: str
     signal: str
-    body: Claim | Ended | str
+    body: Claim | Ended | Closed | str
 
 
 @dataclass(frozen=True, slots=True)
 class DeskStatus:
-    """The desk at a glance, in USD. `blocked` are the keys of baskets with a HELD trade."""
+    """The desk at a glance, in USD. `blocked` are the keys of baskets with a trade that is HELD or run again."""
 
     total: Usd
     per_trade: Usd
@@ -132,7 +143,7 @@ class Desk:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     ended: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
-    to_archive: tuple[Ended, ...] = ()
+    to_archive: tuple[Closed, ...] = ()
     halted: str = ""
 
     @property
@@ -156,9 +167,9 @@ class Desk:
             per_trade=self.limits.per_trade,
             free=self.free,
             leased=self.leased,
-            reserved=self.used(Use.RESERVED, Use.HELD),
+            reserved=self.used(Use.RESERVED, Use.REOPENED, Use.HELD),
             invested=self.used(Use.INVESTED),
-            blocked=tuple(claim.basket for claim in self.claims.values() if claim.use is Use.HELD),
+            blocked=tuple(claim.basket for claim in self.claims.values() if claim.use in (Use.REOPENED, Use.HELD)),
             halted=self.halted,
         )
 
@@ -197,12 +208,26 @@ class Desk:
         trade_id = ended.claim.trade_id
         if trade_id in self.ended:
             return self
-        desk = replace(self.claim(ended.claim), to_archive=(*self.to_archive, ended))
+        desk = self.claim(ended.claim).close(Closed(trade_id, ended.claim.workflow_id, ended.run_id))
         if ended.phase is Phase.HELD:
             return desk._keep(replace(ended.claim, use=Use.HELD, amount=Usd(max(ended.claim.amount, ended.spent))))
         if ended.spent > 0:
             return desk._keep(replace(ended.claim, use=Use.INVESTED, amount=ended.spent))
         return desk.paid_out(trade_id)
+
+    def reopen(self, claim: Claim) -> "Desk":
+        """A trade that had ended, or broke off, is run again: its capital is in use, and it can end anew.
+
+        Whatever is free: what is in use is always counted. Its basket is blocked until it ends.
+        """
+        desk = replace(self, ended=tuple(trade_id for trade_id in self.ended if trade_id != claim.trade_id))
+        desk = desk.claim(claim)
+        known = desk.claims.get(claim.trade_id, claim)
+        return desk._keep(replace(claim, use=Use.REOPENED, amount=Usd(max(known.amount, claim.amount))))
+
+    def close(self, closed: Closed) -> "Desk":
+        """A run is over: its history is to be archived, once."""
+        return self if closed in self.to_archive else replace(self, to_archive=(*self.to_archive, closed))
 
     def paid_out(self, trade_id: str) -> "Desk":
         """A trade's capital came back: paid out, merged, redeemed, or written off by a person."""
@@ -225,10 +250,10 @@ class Desk:
         leases = {key: lease for key, lease in desk.leases.items() if key != lease_id}
         return replace(desk, leases=leases, closed=_remember(self.closed, lease_id, KEPT_LEASES))
 
-    def archived(self, trade_ids: Iterable[str]) -> "Desk":
-        """These trades' histories are in the ledger."""
-        done = tuple(trade_ids)
-        return replace(self, to_archive=tuple(end for end in self.to_archive if end.claim.trade_id not in done))
+    def archived(self, names: Iterable[str]) -> "Desk":
+        """These histories are in the ledger."""
+        done = tuple(names)
+        return replace(self, to_archive=tuple(closed for closed in self.to_archive if closed.name not in done))
 
     def _shrink(self, lease_id: str, taken: Usd) -> "Desk":
         """The lease cut down to what its holder gave to trades: those claims are still on their way."""

@@ -166,7 +166,7 @@ def test_memory_is_bounded():
 def test_archived_ends_are_forgotten():
     """What is in the ledger need not be carried on."""
     desk = DESK.claim(claim()).end(ended(claim(), Phase.FLAT))
-    assert [end.claim.trade_id for end in desk.to_archive] == ["t"]
+    assert [closed.name for closed in desk.to_archive] == ["t"]
     assert desk.archived(["t"]).to_archive == ()
 
 

@@ -1,0 +1,165 @@
+"""Reconciliation of one account: look, and look again until what was found has stayed for its grace, then act.
+
+Every act can be repeated: a cancel by id, a start under the trade's own workflow id (the ledger's fence lets no order
+be sent again), a signal, a page under its key. Each run judges anew, from the records of venue and ledger alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from temporalio import activity
+
+from activities.reopening import Outcome, Reopening
+from arbsaga.errors import ArbsagaError
+from arbsaga.ledger import Ledger
+from arbsaga.notify import Pager
+from arbsaga.reconcile import looking
+from arbsaga.reconcile.actions import PAGED, Action, Cancel, LookAgain, Reopen, action, of_capital
+from arbsaga.reconcile.findings import Finding, Kind, Snapshot, findings, mismatches
+from arbsaga.reconcile.incidents import Incidents
+from arbsaga.reconcile.looking import now_ms
+from arbsaga.risk.desk import Use
+from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
+from arbsaga.venues.port import Venue
+
+VENUE_LIMIT_S = 20.0
+QUIET_MS = 10_000
+"""A trade without progress for so long is looked for: does its workflow run?"""
+CAPITAL_GRACE_MS = 5_000
+"""Capital whose trade does not run is looked at again: its end may be on its way to the desk."""
+LOOK_EVERY_S = 3.0
+LOOKS_LIMIT_MS = 38_000
+"""Longer than every grace: what is not ripe by then waits for the next run."""
+BALANCES = frozenset({Kind.STRAY_POSITION, Kind.MISSING_POSITION, Kind.CASH})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something to do or to page once it has stayed for `grace_ms`."""
+
+    grace_ms: int
+    action: Action | None
+    finding: Finding | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """One run. `since`: when each case was first seen without a break; `done`: those that were dealt with."""
+
+    reopened: dict[str, int]
+    began_ms: int = field(default_factory=now_ms)
+    since: dict[str, int] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    seen: str = "nothing was seen"
+
+    def ripe(self, cases: Mapping[str, Case], at_ms: int) -> list[str]:
+        """The cases that have stayed for their grace and were not dealt with."""
+        self.since = {name: self.since.get(name, at_ms) for name in cases}
+        return [
+            name for name, case in cases.items() if name not in self.done and at_ms - self.since[name] >= case.grace_ms
+        ]
+
+    @property
+    def result(self) -> Reconciled:
+        """What the next run and the UI are told."""
+        return Reconciled(f"{self.seen}: {'; '.join(self.told) or 'nothing to do'}", self.reopened)
+
+
+class ReconcileActivities:
+    """The reconciler's hands at one account's venue."""
+
+    def __init__(self, venue: Venue, ledger: Ledger, pager: Pager, reopening: Reopening) -> None:
+        self._venue, self._ledger, self._pager, self._trades = venue, ledger, pager, reopening
+
+    def all(self) -> list[Callable[..., Any]]:
+        """What a worker registers."""
+        return [self.reconcile]
+
+    @activity.defn
+    async def reconcile(self, ask: ReconcileAsk) -> Reconciled:
+        """Compare the account's records and do what `arbsaga.reconcile.actions` says about the differences.
+
+        Nothing is decided about what cannot be seen: the summary then says why.
+        """
+        progress = Progress(dict(ask.reopened))
+        try:
+            await self._run(ask.account, progress)
+        except (ArbsagaError, TimeoutError) as error:
+            why = str(error) or f"the venue gave no answer within {VENUE_LIMIT_S:g} s"
+            progress.told.append(f"nothing more is decided: {why}")
+        return progress.result
+
+    async def _run(self, account: str, progress: Progress) -> None:
+        incidents = Incidents(await asyncio.to_thread(self._pager.alerts), now_ms())
+        balances = True
+        while True:
+            snapshot = await self._look(account, balances=balances)
+            progress.seen = _seen(snapshot)
+            cases = await self._cases(account, snapshot)
+            found = [case.finding for case in cases.values() if case.finding and case.finding.kind in PAGED]
+            for page in incidents.update(found, snapshot.judged & PAGED, snapshot.now_ms):
+                await self._pager.deliver(page)
+                progress.told.append(f"paged: {page.headline}")
+            progress.done |= {name for name, case in cases.items() if case.action is None and incidents.told(name)}
+            ripe = progress.ripe(cases, snapshot.now_ms)
+            acted = [await self._deal(name, cases[name].action, account, snapshot, progress) for name in ripe]
+            if not (cases.keys() - progress.done or any(acted)) or now_ms() - progress.began_ms > LOOKS_LIMIT_MS:
+                return
+            balances = any(case.finding and case.finding.kind in BALANCES for case in cases.values())
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self, account: str, *, balances: bool) -> Snapshot:
+        """The venue, then the ledger. Raises ArbsagaError, TimeoutError."""
+        question = await asyncio.to_thread(looking.question, self._ledger, account)
+        async with asyncio.timeout(VENUE_LIMIT_S):
+            at_venue = await looking.ask(self._venue, question, balances=balances)
+            in_ledger = await asyncio.to_thread(looking.read, self._ledger, account, at_venue)
+            if odd := mismatches(at_venue, in_ledger):
+                markets = await asyncio.to_thread(looking.markets, self._ledger, account, odd)
+                at_venue = replace(at_venue, resolved=await looking.decided(self._venue, markets))
+        return Snapshot(now_ms(), at_venue, in_ledger, {}, QUIET_MS, settle_ms=0)
+
+    async def _cases(self, account: str, snapshot: Snapshot) -> dict[str, Case]:
+        cases = {
+            # That a workflow is gone needs no grace: the server says so.
+            one.name: Case(0 if one.kind is Kind.STALLED else one.grace_ms, action(one, snapshot), one)
+            for one in findings(snapshot)
+        }
+        claims = await self._trades.claims(account)
+        reserved = [claim for claim in claims if claim.use in (Use.RESERVED, Use.REOPENED)]
+        running = [one.trade_id for one in reserved if await self._trades.runs(one.trade_id, one.workflow_id)]
+        held = [claim.trade_id for claim in claims if claim.use is Use.HELD]
+        watched = {trade_id: await self._trades.watched(trade_id) for trade_id in held}
+        for todo in of_capital(claims, running, watched):
+            cases[f"capital/{todo.trade_id}"] = Case(CAPITAL_GRACE_MS, todo)
+        return cases
+
+    async def _deal(self, name: str, todo: Action | None, account: str, snapshot: Snapshot, progress: Progress) -> bool:
+        """Act on a case; whether anything was done."""
+        assert snapshot.venue is not None, "it was read"
+        progress.done.add(name)
+        outcome = Outcome()
+        match todo:
+            case Cancel(order_id):
+                (order,) = (one for one in snapshot.venue.orders if one.order_id == order_id)
+                outcome = await self._trades.cancel(order)
+            case Reopen(trade_id):
+                before = progress.reopened.get(trade_id, 0)
+                outcome = await self._trades.reopen(todo, account, before, snapshot.venue.orders)
+                if outcome.again:
+                    progress.reopened[trade_id] = before + 1
+            case LookAgain(trade_id):
+                outcome = await self._trades.look_again(trade_id)
+        progress.told += [outcome.said] if outcome.said else []
+        return bool(outcome.said)
+
+
+def _seen(snapshot: Snapshot) -> str:
+    assert snapshot.venue is not None, "it was read"
+    assert snapshot.ledger is not None, "it was read"
+    trades = {one.terms.trade_id for one in snapshot.ledger.in_flight}
+    orders, fills = len(snapshot.venue.orders), len(snapshot.venue.fills)
+    return f"{orders} orders rest, {fills} recent fills, {len(trades)} trades in flight"

@@ -1,0 +1,548 @@
+"""Reconciliation on the real server: what no test foresaw is found, acted on once, and left alone when it is well."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from memory_venue import Behaviour, MemoryVenue, now_ms
+from temporal_rig import FAST, D, Rig, make_plan, until
+from temporalio.client import ScheduleOverlapPolicy, WorkflowExecutionStatus, WorkflowHandle
+from test_desk_workflow import LIMITS, desk_of, status_of, usd
+from test_trades import assert_sent_once, held, phase_is
+
+from activities import reconcile as reconciling_module
+from arbsaga.domain.money import Size, Usd
+from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms
+from arbsaga.errors import Unavailable, VenueError
+from arbsaga.notify import read_alerts
+from arbsaga.reconcile import findings
+from arbsaga.reconcile.actions import MAX_REOPENED
+from arbsaga.risk.desk import Claim
+from arbsaga.risk.reconciling import Reconciled
+from arbsaga.saga.judge import entry_orders
+from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from arbsaga.venues.port import AccountFill, MarketListing, OpenOrder
+from workers.connect import TemporalSettings, connect
+from workers.reconciler import keep_reconciling, last_reconciled, reconciling
+from workers.start import start_desk
+from workers.temporal_server import EmbeddedTemporal
+from workflows.arbitrage import ArbitrageWorkflow
+from workflows.held import HeldWorkflow
+from workflows.messages import held_id, reconcile_id
+from workflows.reconcile import ReconcileWorkflow
+
+NOTHING = "nothing to do"
+
+
+class AccountVenue(MemoryVenue):
+    """The venue in memory with what reconciliation asks: open orders, fills, cash. `gone`: cash nobody booked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = D(0)
+        self.cancelled: list[str] = []
+
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        if self.down:
+            raise VenueError(self.down)
+        return tuple(
+            OpenOrder(
+                order_id,
+                held.terms.instrument.token,
+                held.terms.side,
+                held.terms.limit,
+                held.terms.size,
+                Size(sum((fill.size for fill in held.fills), D(0))),
+                held.sent_ms,
+            )
+            for order_id, held in self.orders.items()
+            if held.state is OrderState.LIVE
+        )
+
+    async def fills_since(self, after_ms: int) -> tuple[AccountFill, ...]:
+        return tuple(
+            AccountFill(order_id, held.terms.instrument.token, held.terms.side, fill)
+            for order_id, held in self.orders.items()
+            for fill in held.fills
+            if fill.time_ms >= after_ms
+        )
+
+    async def cash(self) -> Usd:
+        alive = [
+            (held.terms.side, fill)
+            for held in self.orders.values()
+            for fill in held.fills
+            if fill.status is not FillStatus.FAILED
+        ]
+        spent = sum(((1 if side == "BUY" else -1) * fill.size * fill.price for side, fill in alive), D(0))
+        return Usd(self.cash_left - self.gone - spent)
+
+    async def listing(self, market: str) -> MarketListing:
+        known = next(held.terms.instrument for held in self.orders.values() if held.terms.instrument.market == market)
+        return MarketListing(known, known.other(), open=True)
+
+    async def cancel(self, known):
+        self.cancelled.append(known.order_id)
+        return await super().cancel(known)
+
+    def arrive(self, terms: OrderTerms, fills: str, settle_to: FillStatus = FillStatus.CONFIRMED) -> str:
+        """An order reaches the venue although nobody waits for it any more."""
+        order_id = self.order_id(terms)
+        self._arrive(order_id, terms, Behaviour(fills=D(fills), settle_to=settle_to))
+        return order_id
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same policy in less time."""
+    for kind, grace in findings.GRACE_MS.items():
+        monkeypatch.setitem(findings.GRACE_MS, kind, grace // 10)
+    monkeypatch.setattr(reconciling_module, "QUIET_MS", 300)
+    monkeypatch.setattr(reconciling_module, "CAPITAL_GRACE_MS", 300)
+    monkeypatch.setattr(reconciling_module, "LOOK_EVERY_S", 0.1)
+
+
+@pytest.fixture
+async def rig(temporal_server: EmbeddedTemporal, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A world whose account is open at the venue and in the ledger."""
+    client = await connect(TemporalSettings(temporal_server.address))
+    rig = Rig(client, temporal_server.address, tmp_path, AccountVenue())
+    yield rig
+    rig.ledger.close()
+
+
+@pytest.fixture
+def account(rig: Rig) -> str:
+    name = f"acc-{secrets.token_hex(4)}"
+    rig.ledger.open_account(name, rig.venue.name, rig.venue.cash_left)
+    return name
+
+
+def worker(rig: Rig):
+    more = reconciling(rig.client, rig.venue, rig.ledger, rig.pager, rig.task_queue)
+    return rig.worker([*rig.activities(), *more])
+
+
+async def reconcile(rig: Rig, account: str) -> str:
+    """One run; what it says."""
+    result: Reconciled = await asyncio.wait_for(
+        rig.client.execute_workflow(
+            ReconcileWorkflow.run,
+            account,
+            id=f"{reconcile_id(account)}/{secrets.token_hex(3)}",
+            task_queue=rig.task_queue,
+        ),
+        40,
+    )
+    return result.summary.partition(": ")[2]
+
+
+def planned(account: str, **more: object) -> TradePlan:
+    return replace(make_plan(**more), account=account)
+
+
+async def open_desk(rig: Rig, account: str) -> None:
+    desk = await start_desk(rig.client, account, rig.task_queue)
+    await desk.execute_update("set_limits", LIMITS)
+
+
+async def ended_again(rig: Rig, plan: TradePlan) -> TradeRecord:
+    handle = rig.client.get_workflow_handle_for(ArbitrageWorkflow.run, f"basket/{plan.basket.key}")
+    return await asyncio.wait_for(handle.result(), 30)
+
+
+async def watching(rig: Rig, plan: TradePlan, *fills: str) -> WorkflowHandle:
+    """The trade once it is WATCHING, so much of each leg filled and the rest at the venue."""
+    for leg, part in zip(plan.basket.legs, fills, strict=True):
+        rig.venue.next(leg.instrument, Behaviour(fills=D(part)))
+    rig.quote(plan)
+    handle = await rig.start(plan)
+    await until(lambda: phase_is(handle, Phase.WATCHING))
+    return handle
+
+
+def assert_even(rig: Rig, plan: TradePlan) -> None:
+    """The exchange's record: legs equal, nothing rests, nothing sent twice; and the ledger has the same."""
+    shares = held(rig, plan)
+    assert len(set(shares)) == 1
+    assert not [one for one in rig.venue.orders.values() if one.state is OrderState.LIVE]
+    assert_sent_once(rig)
+    booked = rig.ledger.positions(plan.account)
+    assert [booked.get(leg.instrument.token, D(0)) for leg in plan.basket.legs] == shares
+
+
+async def test_nothing_is_done_on_a_healthy_account(rig: Rig, account: str) -> None:
+    """Not before a trade, not in the middle of one whose orders rest, not after it; and nobody is paged."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        assert await reconcile(rig, account) == NOTHING
+        plan = planned(account, patience=replace(FAST, entry=60_000))
+        handle = await watching(rig, plan, "0.5", "0")
+        await asyncio.sleep(0.4)  # longer than what counts as quiet
+        assert await reconcile(rig, account) == NOTHING
+        assert rig.venue.cancelled == []
+        await handle.signal(ArbitrageWorkflow.abort, "tidy up")
+        record = await ended_again(rig, plan)
+        assert await reconcile(rig, account) == NOTHING
+    assert record.phase in (Phase.COMMITTED, Phase.FLAT)
+    assert rig.paged == []
+    assert_even(rig, plan)
+
+
+async def test_an_orphan_order_is_cancelled_and_paged_once(rig: Rig, account: str) -> None:
+    """Somebody else trades with our key, or our fence has a hole. The second run finds nothing to do."""
+    plan = planned(account)
+    rig.quote(plan)
+    orphan = rig.venue.arrive(replace(entry_orders(plan)[0], trade_id="nobody's"), "0")
+    async with worker(rig):
+        said = await reconcile(rig, account)
+        again = await reconcile(rig, account)
+    assert f"order {orphan} that nobody intended was cancelled" in said
+    assert again == "paged: over: an order rests at the venue that no trade ever intended" or again == NOTHING
+    assert rig.venue.cancelled == [orphan]
+    assert len([text for text in rig.paged if "over:" not in text]) == 1
+
+
+async def left_behind(rig: Rig, account: str) -> TradePlan:
+    """A trade that ended FLAT because its orders never came."""
+    plan = planned(account, patience=replace(FAST, entry=400, send_by=300, http=100, prove=100))
+    for leg in plan.basket.legs:
+        rig.venue.next(leg.instrument, Behaviour(arrives=False, answer=False))
+    record = await rig.trade(plan)
+    assert record.phase is Phase.FLAT
+    return plan
+
+
+async def test_a_late_order_is_cancelled_and_what_it_filled_is_undone(rig: Rig, account: str) -> None:
+    """A post delivered after the quiet time: half of it fills, the rest would fill later. Its trade ends anew."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = await left_behind(rig, account)
+        await until(lambda: free(rig, account))
+        late = rig.venue.arrive(entry_orders(plan)[0], "0.5")
+        said = await reconcile(rig, account)
+        record = await ended_again(rig, plan)
+        again = await reconcile(rig, account)
+        assert "was cancelled, 6 filled" in said
+        assert f"{plan.trade_id} is run again" in said
+        assert rig.venue.orders[late].state is OrderState.DONE
+        assert record.phase in (Phase.COMMITTED, Phase.FLAT)
+        assert_even(rig, plan)
+        assert "run again" not in again
+        assert rig.ledger.trade(plan.trade_id).row.phase is record.phase
+        status = await status_of(rig, account)
+        held_now = record.spent if record.payout > 0 else 0
+        assert (status.reserved, status.invested, status.blocked) == (0, held_now, ())
+
+
+async def free(rig: Rig, account: str) -> bool:
+    status = await status_of(rig, account)
+    return status.reserved == status.invested == 0
+
+
+async def test_a_terminated_trade_ends_by_itself(rig: Rig, account: str) -> None:
+    """Terminated in the UI while one leg is filled and the other half: booked, made equal, ended, capital accounted."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account, patience=replace(FAST, entry=60_000))
+        handle = await watching(rig, plan, "1", "0.5")
+        await until(lambda: reserved(rig, account))
+        await handle.terminate("by hand")
+        await asyncio.sleep(0.4)
+        said = await reconcile(rig, account)
+        record = await ended_again(rig, plan)
+        assert said.endswith(f"{plan.trade_id} is run again: its workflow is gone")
+        assert record.phase is Phase.COMMITTED
+        assert_even(rig, plan)
+        await until(lambda: invested(rig, account, record.spent))
+        assert await reconcile(rig, account) == NOTHING
+        await until(lambda: rig.ledger.history(plan.trade_id))
+        terminated = handle.first_execution_run_id or handle.result_run_id
+        assert rig.ledger.history(f"{plan.trade_id}/{terminated}")
+
+
+async def reserved(rig: Rig, account: str) -> bool:
+    return (await status_of(rig, account)).reserved > 0
+
+
+async def invested(rig: Rig, account: str, amount: Usd) -> bool:
+    status = await status_of(rig, account)
+    return (status.reserved, status.invested) == (0, amount)
+
+
+async def test_a_trade_whose_history_is_lost_ends_from_its_orders_alone(rig: Rig, account: str) -> None:
+    """The Temporal server lost its database: it knows of no such workflow, and the intents tell the plan."""
+    plan = planned(account)
+    rig.quote(plan)
+    orders = entry_orders(plan)
+    intents = [(terms, rig.venue.order_id(terms)) for terms in orders]
+    rig.ledger.intend(intents, account=account, workflow_id=f"basket/{plan.basket.key}", lease_id=plan.lease_id)
+    rig.venue.arrive(orders[0], "1")
+    rig.venue.arrive(orders[1], "0.5")
+    await asyncio.sleep(0.4)
+    async with worker(rig):
+        assert f"{plan.trade_id} is run again" in await reconcile(rig, account)
+        record = await ended_again(rig, plan)
+    assert record.phase in (Phase.COMMITTED, Phase.FLAT)
+    assert (record.plan.basket.key, record.plan.reserved) == (plan.basket.key, plan.reserved)
+    assert_even(rig, plan)
+
+
+def take_back(rig: Rig, plan: TradePlan, leg: int) -> None:
+    """The venue shows every fill of a leg's entry FAILED from now on."""
+    order = rig.venue.orders[rig.venue.order_id(entry_orders(plan)[leg])]
+    order.fills = [replace(fill, status=FillStatus.FAILED, time_ms=now_ms()) for fill in order.fills]
+
+
+async def test_a_fill_taken_back_after_the_end_reopens_its_trade(rig: Rig, account: str) -> None:
+    """COMMITTED, then a leg's fill FAILED: what is left of the other leg is not left alone."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account)
+        assert (await record_of(rig, plan)).phase is Phase.COMMITTED
+        take_back(rig, plan, 1)
+        assert held(rig, plan) == [12, 0]
+        said = await reconcile(rig, account)
+        assert f"{plan.trade_id} is run again: the venue took back 12" in said
+        record = await ended_again(rig, plan)
+        assert record.phase in (Phase.COMMITTED, Phase.FLAT)
+    assert len(set(held(rig, plan))) == 1
+    assert_sent_once(rig)
+
+
+async def record_of(rig: Rig, plan: TradePlan) -> TradeRecord:
+    record: TradeRecord = await rig.trade(plan)
+    return record
+
+
+async def test_a_trade_that_waits_for_its_basket_is_run_again_later(rig: Rig, account: str) -> None:
+    """Another trade of the same basket runs: the workflow id is its. Until then the desk blocks the basket."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account, patience=replace(FAST, entry=60_000))
+        handle = await watching(rig, plan, "1", "0")
+        await handle.terminate("by hand")
+        other = replace(planned(account, patience=replace(FAST, entry=60_000)), basket=plan.basket, decided_ms=now_ms())
+        running = await watching(rig, other, "0", "0")
+        await asyncio.sleep(0.4)
+        assert f"{plan.trade_id} waits for its basket" in await reconcile(rig, account)
+        assert (await status_of(rig, account)).blocked == (plan.basket.key,)
+        assert await phase_is(running, Phase.WATCHING)
+        await running.signal(ArbitrageWorkflow.abort, "tidy up")
+        await running.result()
+        assert f"{plan.trade_id} is run again" in await reconcile(rig, account)
+        record = await ended_again(rig, plan)
+        assert record.plan.trade_id == plan.trade_id
+        await until(lambda: unblocked(rig, account))
+    assert record.phase in (Phase.COMMITTED, Phase.FLAT)
+    assert_even(rig, plan)
+
+
+async def unblocked(rig: Rig, account: str) -> bool:
+    return (await status_of(rig, account)).blocked == ()
+
+
+async def test_shares_and_cash_that_differ_are_paged_once(rig: Rig, account: str) -> None:
+    """Somebody bought with our key, and somebody took money: whose they are, only a person knows."""
+    plan = planned(account)
+    rig.venue.arrive(replace(entry_orders(plan)[0], trade_id="nobody's"), "1")
+    rig.venue.gone = D(100)
+    token = plan.basket.legs[0].instrument.token
+    await asyncio.sleep(0.2)  # its settlement
+    async with worker(rig):
+        said = await reconcile(rig, account)
+        again = await reconcile(rig, account)
+    assert f"paged: the venue has more shares than the ledger of {token}" in said
+    assert "paged: the venue has -104.92" in said
+    assert again == NOTHING
+    assert len(rig.paged) == 2
+    assert rig.venue.cancelled == []
+
+
+async def test_the_watchdogs_page_is_the_reconcilers(rig: Rig, account: str) -> None:
+    """One alert log, one key: whoever finds it first, a person is paged once."""
+    rig.venue.gone = D(100)
+    async with worker(rig):
+        await reconcile(rig, account)
+    (alert,) = read_alerts(rig.folder / "alerts.jsonl")
+    assert alert.page.key == "watchdog/cash/account/1"
+
+
+async def test_a_venue_that_is_down_decides_nothing(rig: Rig, account: str) -> None:
+    """A terminated trade is not judged on half of the evidence; the next run, when it can see, judges it."""
+    async with worker(rig):
+        plan = planned(account, patience=replace(FAST, entry=60_000))
+        handle = await watching(rig, plan, "1", "0.5")
+        await handle.terminate("by hand")
+        await asyncio.sleep(0.4)
+        rig.venue.down = "502 bad gateway"
+        assert await reconcile(rig, account) == "nothing more is decided: 502 bad gateway"
+        assert rig.venue.cancelled == []
+        rig.venue.down = ""
+        assert f"{plan.trade_id} is run again" in await reconcile(rig, account)
+        await ended_again(rig, plan)
+    assert_even(rig, plan)
+
+
+async def test_a_ledger_that_is_locked_decides_nothing(rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it everything at the venue would look like a stranger's."""
+    plan = planned(account)
+    rig.venue.arrive(replace(entry_orders(plan)[0], trade_id="nobody's"), "0")
+
+    def locked(*_: object) -> None:
+        raise Unavailable("the ledger is locked")
+
+    async with worker(rig):
+        monkeypatch.setattr(rig.ledger, "intents_by_order", locked)
+        assert await reconcile(rig, account) == "nothing more is decided: the ledger is locked"
+    assert rig.venue.cancelled == []
+
+
+async def held_trade(rig: Rig, account: str) -> TradePlan:
+    """HELD, with an order that was proved absent: a person has been paged."""
+    patience = replace(FAST, entry=400, send_by=300, http=100, prove=100, settle=1_200)
+    plan = planned(account, patience=patience)
+    rig.venue.next(plan.basket.legs[0].instrument, Behaviour(arrives=False, answer=False))
+    rig.venue.settle_ms = 60_000
+    assert (await record_of(rig, plan)).phase is Phase.HELD
+    rig.venue.settle_ms = 40
+    await until(lambda: blocked(rig, account))
+    return plan
+
+
+async def blocked(rig: Rig, account: str) -> bool:
+    return len((await status_of(rig, account)).blocked) == 1
+
+
+async def test_a_late_fill_of_a_held_trade_is_booked_and_paged_by_its_watch(rig: Rig, account: str) -> None:
+    """A person decides on it, so it is not run again under their hands; but they must know."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = await held_trade(rig, account)
+        absent = next(view for view in rig.ledger.trade(plan.trade_id).orders if view.state is OrderState.ABSENT)
+        late = rig.venue.arrive(absent.terms, "1")
+        paged = len(rig.paged)
+        said = await reconcile(rig, account)
+        assert f"the watch over {plan.trade_id} looks again" in said
+        await until(lambda: rig.ledger.filled([late]).get(late) == absent.terms.size)
+        await until(lambda: len(rig.paged) > paged)
+        assert "the fills of a held trade have changed" in rig.paged[-1]
+        assert rig.ledger.trade(plan.trade_id).row.phase is Phase.HELD
+        assert "looks again" not in await reconcile(rig, account)
+        await held_of(rig, plan).signal(HeldWorkflow.resolve, "sold by hand")
+        await held_of(rig, plan).result()
+        await until(lambda: unblocked(rig, account))
+        run_id = (await held_of(rig, plan).describe()).run_id
+        await until(lambda: rig.ledger.history(f"{held_id(plan.trade_id)}/{run_id}"))
+
+
+def held_of(rig: Rig, plan: TradePlan):
+    return rig.client.get_workflow_handle_for(HeldWorkflow.run, held_id(plan.trade_id))
+
+
+async def test_a_held_trade_whose_watch_is_gone_is_watched_again(rig: Rig, account: str) -> None:
+    """Terminated in the UI: without it a person's decision would reach nobody. One that was resolved stays so."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = await held_trade(rig, account)
+        await held_of(rig, plan).terminate("by hand")
+        assert f"{plan.trade_id} is watched again" in await reconcile(rig, account)
+        assert "watched again" not in await reconcile(rig, account)
+        await held_of(rig, plan).signal(HeldWorkflow.resolve, "sold by hand")
+        assert (await held_of(rig, plan).result()).reason.endswith("resolved: sold by hand")
+        await until(lambda: unblocked(rig, account))
+        assert "watched again" not in await reconcile(rig, account)
+
+
+async def test_capital_that_nobody_gives_back_is_freed(rig: Rig, account: str) -> None:
+    """A trade that sent no order; and one that was terminated between its record and its word to the desk."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account)
+        record = await record_of(rig, plan)
+        await until(lambda: invested(rig, account, record.spent))
+        ghost = Claim("t-ghost", "basket/yes:ghost", "yes:ghost", "lease", usd(5))
+        untold = Claim(plan.trade_id, f"basket/{plan.basket.key}", plan.basket.key, plan.lease_id, plan.reserved)
+        await desk_of(rig, account).signal("claim", ghost)
+        await desk_of(rig, account).signal("reopened", untold)
+        said = await reconcile(rig, account)
+        assert "t-ghost sent no order: its capital is free" in said
+        assert f"{plan.trade_id} is run again: its end was never told" in said
+        await until(lambda: invested(rig, account, record.spent))
+        assert await reconcile(rig, account) == NOTHING
+    assert_even(rig, plan)
+
+
+async def test_a_trade_that_breaks_off_again_and_again_is_held(rig: Rig, account: str) -> None:
+    """Run again three times by the schedule, which remembers; then a person is paged and it is theirs."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account, patience=replace(FAST, entry=600_000))
+        handle = await watching(rig, plan, "0.5", "0")
+        await asyncio.sleep(0.4)
+
+        async def cannot_cancel(known):
+            return (await rig.venue.look((known,)))[0]
+
+        rig.venue.cancel = cannot_cancel  # so that each run is still WATCHING when it is terminated
+        schedule = rig.client.get_schedule_handle(reconcile_id(account))
+        try:
+            for number in range(MAX_REOPENED):
+                await handle.terminate("by hand")
+                await (keep_reconciling(rig.client, account, rig.task_queue) if not number else schedule.trigger())
+                handle = await until(lambda before=handle: another_run(rig, plan, before))
+            await handle.terminate("by hand")
+            await until(lambda: idle(schedule))
+            await schedule.trigger()
+            await until(lambda: phase_of(rig, plan) is Phase.HELD, 30)
+            await until(lambda: blocked(rig, account))
+            assert any("run again 3 times, and still" in text for text in rig.paged)
+            assert (await held_of(rig, plan).query(HeldWorkflow.status)).plan == plan
+        finally:
+            await schedule.delete()
+    assert_sent_once(rig)
+
+
+def phase_of(rig: Rig, plan: TradePlan) -> Phase | None:
+    story = rig.ledger.trade(plan.trade_id)
+    return story.row.phase if story and story.row else None
+
+
+async def another_run(rig: Rig, plan: TradePlan, before: WorkflowHandle) -> WorkflowHandle | None:
+    found = await rig.client.get_workflow_handle(f"basket/{plan.basket.key}").describe()
+    old = before.run_id or before.first_execution_run_id
+    if found.run_id == old or found.status is not WorkflowExecutionStatus.RUNNING:
+        return None
+    return rig.client.get_workflow_handle_for(ArbitrageWorkflow.run, found.id, run_id=found.run_id)
+
+
+async def idle(schedule) -> bool:
+    return not (await schedule.describe()).info.running_actions
+
+
+async def test_the_schedule_runs_at_once_and_every_minute(rig: Rig, account: str) -> None:
+    """Made again it is changed, not doubled; the doctor can tell when it last ran."""
+    assert await last_reconciled(rig.client, account) is None
+    schedule = rig.client.get_schedule_handle(reconcile_id(account))
+    async with worker(rig):
+        try:
+            await keep_reconciling(rig.client, account, rig.task_queue)
+            await until(lambda: ran(schedule, 1))
+            await keep_reconciling(rig.client, account, rig.task_queue)
+            await until(lambda: ran(schedule, 2))
+            found = await schedule.describe()
+            assert [one.every.total_seconds() for one in found.schedule.spec.intervals] == [60]
+            assert found.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+            last = await last_reconciled(rig.client, account)
+            assert abs((datetime.now(UTC) - last).total_seconds()) < 30
+        finally:
+            await schedule.delete()
+
+
+async def ran(schedule, times: int) -> bool:
+    info = (await schedule.describe()).info
+    return info.num_actions >= times and not info.running_actions
