@@ -11,6 +11,8 @@ from arbsaga.saga.messages import ENDS, Phase
 
 KEPT_ALERTS = 50
 KEPT_TRADES = 5_000
+GAUGES = frozenset({"events", "baskets", "near", "books", "streams", "in_flight"})
+"""Statistics that tell how it is now. The others count up, and start at 0 in a restarted trader."""
 _NO_ORDER = frozenset({Phase.VALIDATING, Phase.REFUSED})
 _HEDGED = frozenset({Phase.HEDGED, Phase.SETTLING, Phase.COMMITTED})
 
@@ -56,6 +58,7 @@ class Board:
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ALERTS))
     down: dict[str, str] = field(default_factory=dict)
     doing: str = ""
+    halted: str = ""
     restarts: int = 0
     began: float = field(default_factory=time.monotonic)
     _stats_before: dict[str, int] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class Board:
                 self.capital = {
                     key: Decimal(str(event[key])) for key in ("free", "reserved", "invested") if key in event
                 }
+                self.halted = str(event.get("halted", ""))
             case "stats":
                 self._count(event)
             case "alert":
@@ -107,7 +111,8 @@ class Board:
         """Counters start at 0 in a restarted process: what it had counted before is kept."""
         for key, value in event.items():
             if isinstance(value, int):
-                self.stats[key] = self._stats_before.get(key, 0) + value
+                before = 0 if key in GAUGES else self._stats_before.get(key, 0)
+                self.stats[key] = before + value
 
     def _died(self, process: str, event: Mapping[str, Any]) -> None:
         self.restarts += 1
@@ -125,6 +130,23 @@ class Board:
     def open(self) -> list[TradeLine]:
         """Trades that have not ended."""
         return [line for line in self.trades.values() if not line.ended]
+
+    def why_idle(self, per_trade: Decimal) -> str:
+        """Why no trade is started, as far as it can be seen from here, in words for a person.
+
+        `per_trade`: USD that one trade may cost.
+        """
+        if self.down:
+            return ", ".join(f"{name} is down ({state})" for name, state in self.down.items())
+        if self.halted:
+            return f"trading is halted: {self.halted}"
+        if not self.stats.get("events"):
+            return "the venue lists no open event"
+        if not self.stats.get("books"):
+            return "no book is live: the venue's stream of books says nothing"
+        if self.capital.get("free", per_trade) < per_trade:
+            return f"only ${self.capital['free']:.2f} of capital is free, until a market pays out"
+        return f"of {self.stats.get('baskets', 0)} baskets none passes the gates"
 
     def count(self, phase: Phase) -> int:
         """Trades whose phase is this."""

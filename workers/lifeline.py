@@ -9,12 +9,19 @@ import time
 
 PARENT = "_ARBSAGA_PARENT"
 """Environment variable with the supervisor's process id; absent when a process was started by hand."""
+AGAIN = "_ARBSAGA_AGAIN"
+"""Environment variable that is set where an earlier life of this process was ready."""
 _PR_SET_PDEATHSIG = 1
 
 
 def supervised() -> bool:
     """Whether this process was started by `arbsaga up`."""
     return PARENT in os.environ
+
+
+def started_again() -> bool:
+    """Whether an earlier life of this process was ready: what it needs is set up, and at most being restarted too."""
+    return AGAIN in os.environ
 
 
 def die_with_parent() -> None:

@@ -25,6 +25,8 @@ START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 HEALTH_PERIOD_S = 0.1
 PR_SET_PDEATHSIG = 1
+PORT_TRIES = 3
+PORT_TAKEN = b"address already in use"
 
 DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": "2000",
@@ -64,6 +66,7 @@ class EmbeddedTemporal:
         self._synchronous = synchronous
         self._binary = binary
         self._process: asyncio.subprocess.Process | None = None
+        self._log_from = 0
 
     @property
     def address(self) -> str:
@@ -90,9 +93,20 @@ class EmbeddedTemporal:
         """Start and wait until it answers. Raises Unavailable for a taken port, a missing or broken binary."""
         binary = _find_binary(self._binary)
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        self.port = _claim_port(self.port, "Temporal", "temporal.address")
-        if self._ui_port is not None:
-            self._ui_port = _claim_port(self._ui_port, "the Temporal UI", "its port")
+        asked = (self.port, self._ui_port)
+        for tries_left in reversed(range(PORT_TRIES)):
+            self.port, self._ui_port = _claim_ports(*asked)
+            try:
+                await self._start(binary)
+            except Unavailable:
+                # Between our look and the server's, another process can take a free port.
+                if not tries_left or 0 not in asked or not self._lost_port():
+                    raise
+            else:
+                return
+
+    async def _start(self, binary: Path) -> None:
+        self._log_from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await _spawn([str(binary), *self._arguments()], log.fileno())
         try:
@@ -100,6 +114,12 @@ class EmbeddedTemporal:
         except BaseException:
             await self.stop()
             raise
+
+    def _lost_port(self) -> bool:
+        """Whether the server just ended because one of its ports was taken."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_from)
+            return PORT_TAKEN in log.read()
 
     async def stop(self) -> None:
         """Ask it to end, and make it end when it does not. Safe to call twice."""
@@ -195,14 +215,21 @@ def _find_binary(given: Path | None) -> Path:
     return Path(found)
 
 
-def _claim_port(port: int, whose: str, setting: str) -> int:
-    """The port itself if it is free, a free one for 0. Raises Unavailable when it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise Unavailable(
-                f"port {port} for {whose} cannot be used ({error.strerror}): end what uses it or change {setting}"
-            ) from None
-        return int(probe.getsockname()[1])
+def _claim_ports(port: int, ui_port: int | None) -> tuple[int, int | None]:
+    """The ports themselves if they are free, free ones for 0, never the same. Raises Unavailable for a taken one."""
+    with socket.socket() as first, socket.socket() as second:  # both are held until both are known
+        claimed = _claim(first, port, "Temporal", "temporal.address")
+        if ui_port is None:
+            return claimed, None
+        return claimed, _claim(second, ui_port, "the Temporal UI", "its port")
+
+
+def _claim(probe: socket.socket, port: int, whose: str, setting: str) -> int:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((HOST, port))
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} for {whose} cannot be used ({error.strerror}): end what uses it or change {setting}"
+        ) from None
+    return int(probe.getsockname()[1])

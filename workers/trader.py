@@ -117,8 +117,11 @@ class Trader:
         return affordable(quote, self.config.per_trade, books, self.scanner.settings.gates)
 
     async def resume(self) -> None:
-        """Follow the trades that an earlier process left running; the worker goes on with them by itself."""
-        async for found in self.client.list_workflows(RUNNING):
+        """Follow the trades that an earlier process left running; the worker goes on with them by itself.
+
+        Raises RPCError where Temporal does not answer, before anything is followed.
+        """
+        for found in [found async for found in self.client.list_workflows(RUNNING)]:
             handle = self.client.get_workflow_handle_for(ArbitrageWorkflow.run, found.id, run_id=found.run_id)
             key = found.id.removeprefix(basket_id(""))
             self.in_flight[key] = ""

@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import structlog
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.depth import DepthSettings, LiveBooksOf
@@ -18,7 +21,7 @@ from arbsaga.config import Config
 from arbsaga.detect import LiveBooks, Scanner
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Usd
-from arbsaga.errors import ArbsagaError
+from arbsaga.errors import ArbsagaError, Unavailable
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
@@ -27,7 +30,7 @@ from workers.connect import connect
 from workers.connections import open_pager, open_venue, temporal_settings
 from workers.desk_client import DeskClient
 from workers.folder import DataFolder
-from workers.lifeline import supervised
+from workers.lifeline import started_again, supervised
 from workers.payouts import Payouts
 from workers.report import commands, emit
 from workers.site import open_ledger
@@ -40,6 +43,9 @@ from workflows.messages import desk_id
 log = structlog.get_logger(__name__)
 
 PAYOUTS_EVERY_S = 1.0
+AGAIN_LIMIT_S, AGAIN_EVERY_S = 60.0, 0.1
+"""How long a restarted process waits for the servers it needs, and how often it looks."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +82,37 @@ async def connected(
     config: Config, folder: DataFolder, console: Callable[[str], None] | None = None
 ) -> AsyncIterator[Parts]:
     """Everything a trading process needs, released at the end; `console` shows pages. Raises UserError."""
-    ledger = open_ledger(config, folder)
-    pager = open_pager(config, folder, console)
-    venue = open_venue(config, folder)
-    client = await connect(temporal_settings(config, folder))
-    try:
-        await venue.start()
+    async with contextlib.AsyncExitStack() as stack:
+        ledger = open_ledger(config, folder)
+        stack.callback(ledger.close)
+        pager = open_pager(config, folder, console)
+        client = await patiently(lambda: connect(temporal_settings(config, folder)))
+        venue = await patiently(lambda: _started(config, folder))
+        stack.push_async_callback(venue.close)
         yield Parts(config, ledger, venue, client, pager)
-    finally:
-        await venue.close()
-        ledger.close()
+
+
+async def _started(config: Config, folder: DataFolder) -> Venue:
+    venue = open_venue(config, folder)
+    await venue.start()  # it closes itself where it cannot
+    return venue
+
+
+async def patiently(start: Callable[[], Awaitable[T]]) -> T:
+    """What `start` gives. A process that was ready in an earlier life waits for servers that are being restarted too.
+
+    Ending instead would cost its trades another whole start. One that is new raises Unavailable at once: there a
+    person has to help.
+    """
+    deadline = time.monotonic() + (AGAIN_LIMIT_S if started_again() else 0)
+    while True:
+        try:
+            return await start()
+        except (Unavailable, RPCError, WorkflowQueryFailedError) as error:
+            if time.monotonic() >= deadline:
+                raise
+            log.warning("not there yet", error=str(error))
+            await asyncio.sleep(AGAIN_EVERY_S)
 
 
 async def serve_worker(config: Config, folder: DataFolder, stop: asyncio.Event) -> int:
@@ -110,8 +137,8 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         async with parts.worker(partial(_live, scanner.books)):
             log.info("working")  # from here on open trades move; the rest is for new ones
             await desk.start(Limits(config.total, config.per_trade))
-            await trader.resume()
-            await payouts.catch_up(await _invested(parts.client, config.account))
+            await patiently(trader.resume)
+            await patiently(lambda: _catch_up(payouts, parts.client, config.account))
             emit("ready", draining=options.drain)
             await _work(trader, scanner, stop)
             await desk.close()
@@ -176,7 +203,8 @@ def _live(books: LiveBooks, tokens: Sequence[str]) -> list[Book]:
     return [book for token in tokens if (book := books.book(token)) is not None]
 
 
-async def _invested(client: Client, account: str) -> list[str]:
-    """The trades whose capital the desk counts as invested."""
+async def _catch_up(payouts: Payouts, client: Client, account: str) -> None:
+    """Tell the desk of the trades whose capital it counts as invested although they were paid out."""
     handle = client.get_workflow_handle_for(DeskWorkflow.run, desk_id(account))
-    return [claim.trade_id for claim in await handle.query(DeskWorkflow.claims) if claim.use is Use.INVESTED]
+    claims = await handle.query(DeskWorkflow.claims)
+    await payouts.catch_up([claim.trade_id for claim in claims if claim.use is Use.INVESTED])

@@ -13,6 +13,7 @@ import structlog
 from rich.console import Console
 
 from arbsaga.config import Config
+from arbsaga.domain.money import Usd
 from arbsaga.errors import Unavailable
 from arbsaga.exchange.truth import Truth
 from workers.board import Board
@@ -33,6 +34,8 @@ QUIET_LIMIT_S = 60.0
 SWEEP_TRIES, SWEEP_RETRY_S = 10, 5.0
 STOP_PATIENCE_S = 5.0
 """How long Ctrl-C waits for running trades; after that they wait, durable, for the next `arbsaga up`."""
+IDLE_S = 30.0
+"""No new trade for so long in a run that waits for some: it says why, and again when the reason changes."""
 TICK_S = 0.1
 
 
@@ -53,6 +56,26 @@ class UpOptions:
     def judged(self) -> bool:
         """Whether the run stops by itself and is compared with the exchange's own record, which only paper has."""
         return (self.trades is not None or self.seconds is not None) and not self.live
+
+
+@dataclass(slots=True)
+class Idle:
+    """Says why a run that waits for trades gets none: it would wait for ever on a dead stream without a word."""
+
+    board: Board
+    per_trade: Usd
+    say: Callable[[str], None]
+    _sent: int = -1
+    _since: float = 0.0
+    _said: str = ""
+
+    def look(self, now: float) -> None:
+        """Look, at a monotonic time in seconds."""
+        if self.board.sent != self._sent:
+            self._sent, self._since, self._said = self.board.sent, now, ""
+        elif now - self._since >= IDLE_S and (why := self.board.why_idle(self.per_trade)) != self._said:
+            self._said = why
+            self.say(f"no trade for {now - self._since:.0f} s: {why}")
 
 
 class Up:
@@ -107,8 +130,13 @@ class Up:
     async def _trade(self, stop: asyncio.Event) -> None:
         """Until asked to stop, or the run has what it was started for."""
         deadline = time.monotonic() + self._options.seconds if self._options.seconds else None
+        idle = Idle(
+            self._board, self._config.per_trade, lambda text: self._heard("up", {"event": "alert", "text": text})
+        )
         while not stop.is_set() and not self._enough(deadline):
             self._check_children()
+            if self._options.trades is not None:
+                idle.look(time.monotonic())
             self._view.refresh(self._board)
             await asyncio.sleep(TICK_S)
 

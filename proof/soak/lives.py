@@ -102,13 +102,13 @@ def life(events: Sequence[HistoryEvent], record: Record) -> Life:
         began=at[1],
         ended=at[events[-1].event_id],
         moves=tuple(sorted([*moves, *record.orders[trade_id]])),
-        steps=tuple((at[_begun(event)], at[event.event_id]) for event in done),
+        steps=tuple((at[begun], at[event.event_id]) for event in done if (begun := _begun(event))),
         news=tuple(sorted(record.news[trade_id])),
     )
 
 
 def _begun(event: HistoryEvent) -> int:
-    """The id of the event with which an ended activity's last attempt began."""
+    """The id of the event with which an ended activity's last attempt began, 0 where none ever did."""
     if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
         return event.activity_task_completed_event_attributes.started_event_id
     return event.activity_task_canceled_event_attributes.started_event_id

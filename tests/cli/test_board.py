@@ -9,12 +9,14 @@ import pytest
 from cli_make import NOW, plan, record
 from rich.console import Console
 
+from arbsaga.domain.money import Usd
 from arbsaga.domain.orders import FillStatus, OrderState, OrderView, Purpose
 from arbsaga.saga.messages import Phase
 from arbsaga.saga.trade import Trade
 from workers import trade_event
 from workers.board import Board
 from workers.trade_event import LegPhase, leg_phase
+from workers.up import IDLE_S, Idle
 from workers.view import Header, LiveView, PlainView, render
 
 HEADER = Header("paper", "http://127.0.0.1:8233", "/data", "5 trades")
@@ -186,3 +188,49 @@ def test_without_a_terminal_each_event_is_one_line() -> None:
         "ALERT look",
         "trader died (exit code 1), restarting in 0.5 s",
     ]
+
+
+def counted(**stats: int) -> dict[str, Any]:
+    return {"event": "stats", **stats}
+
+
+def test_gauges_of_a_restarted_trader_are_not_added_to_those_before() -> None:
+    made = board(counted(messages=100, books=50), {"event": "died", "exit_code": -9}, counted(messages=7, books=3))
+    assert (made.stats["messages"], made.stats["books"]) == (107, 3)
+
+
+WATCHING = counted(events=3, books=20, baskets=9)
+CAPITAL = {"event": "capital", "free": "40", "reserved": "0", "invested": "60", "halted": ""}
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        ([counted(events=0, books=0)], "the venue lists no open event"),
+        ([counted(events=3, books=0)], "no book is live: the venue's stream of books says nothing"),
+        ([WATCHING], "of 9 baskets none passes the gates"),
+        ([WATCHING, CAPITAL], "of 9 baskets none passes the gates"),
+        ([WATCHING, CAPITAL | {"free": "3.5"}], "only $3.50 of capital is free, until a market pays out"),
+        ([WATCHING, CAPITAL | {"halted": "lunch"}], "trading is halted: lunch"),
+        ([WATCHING, {"event": "died", "exit_code": 1}], "trader is down (exit code 1)"),
+    ],
+)
+def test_a_run_without_trades_says_why(events: list[dict[str, Any]], why: str) -> None:
+    assert board(*events).why_idle(Decimal(15)) == why
+
+
+def test_a_run_that_waits_for_trades_says_why_once_for_each_reason() -> None:
+    """`up --trades N` waited for ever on a dead stream without a word."""
+    said: list[str] = []
+    made = board(counted(events=3, books=0))
+    idle = Idle(made, Usd(Decimal(15)), said.append)
+    for now in (0.0, IDLE_S - 1, IDLE_S, IDLE_S + 1):
+        idle.look(now)
+    assert said == ["no trade for 30 s: no book is live: the venue's stream of books says nothing"]
+    made.feed("trader", WATCHING)
+    idle.look(IDLE_S + 2)
+    assert len(said) == 2
+    made.feed("trader", moved(Phase.PLACING, 5))
+    for now in (IDLE_S + 3, 2 * IDLE_S):
+        idle.look(now)
+    assert len(said) == 2, "a trade came: it waits anew"

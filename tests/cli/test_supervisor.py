@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from arbsaga.errors import Unavailable
+from workers import supervisor
 from workers.supervisor import Child
 
 READY = 'import sys, time; print(\'{"event": "ready"}\', flush=True); '
@@ -72,6 +73,29 @@ async def test_a_restart_waits_longer_each_time(tmp_path: Path) -> None:
     pauses = [event["restart_in_s"] for _, event in heard if event["event"] == "died"]
     assert pauses == sorted(pauses)
     assert pauses[0] < pauses[-1]
+
+
+async def test_a_child_that_was_ready_for_a_while_is_restarted_at_once_however_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traders that were killed every ten seconds stayed away for 5 s each time: it was counted 20 s from the start."""
+    monkeypatch.setattr(supervisor, "STEADY_S", 0.2)
+    heard = Heard()
+    it = child(tmp_path, READY + "time.sleep(0.3)", heard)
+    it.start()
+    await until(lambda: heard.names().count("died") == 3)
+    await it.stop()
+    assert {event["restart_in_s"] for _, event in heard if event["event"] == "died"} == {supervisor.BACKOFF_S[0]}
+
+
+async def test_a_later_life_knows_that_an_earlier_one_was_ready(tmp_path: Path) -> None:
+    code = READY + "import os; print('{\"event\": \"again%s\"}' % os.environ.get('_ARBSAGA_AGAIN', '0'), flush=True)"
+    heard = Heard()
+    it = child(tmp_path, code, heard)
+    it.start()
+    await until(lambda: "again1" in heard.names())
+    await it.stop()
+    assert heard.names()[1] == "again0"
 
 
 async def test_a_mistake_at_the_start_is_told_in_the_childs_own_words(tmp_path: Path) -> None:
