@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from arbsaga.exchange.faults import Fault, FaultPlan
-from arbsaga.exchange.journal import Journal, Record
+from arbsaga.exchange.journal import FORMAT, Journal, Record
 from arbsaga.exchange.model import (
     CASH,
     Account,
@@ -39,7 +39,7 @@ class Core:
         self.listeners: list[Callable[[Happening], None]] = []
         self._agenda: list[tuple[int, int, Due, str]] = []
         self._planned = self._minted = 0
-        self.write("opened", {"seed": settings.seed, "settings": _shown(settings)})
+        self.write("opened", {"format": FORMAT, "seed": settings.seed, "settings": _shown(settings)})
         self._run = journal.last
         faults.on_strike = self._struck
 

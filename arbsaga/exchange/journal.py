@@ -16,6 +16,9 @@ import orjson
 
 from arbsaga.errors import Unavailable
 
+FORMAT = 1
+"""Of the lines' fields, in every `opened` line. Lines of another format would be misread: they are refused."""
+
 Record = tuple[str, dict[str, Any]]
 """(kind, fields)"""
 
@@ -115,7 +118,7 @@ def read_journal(path: Path) -> Journaled:
     """All whole batches of a journal; an absent file holds nothing.
 
     A torn last line and a batch cut short at the end are left out: they were never answered.
-    Raises Unavailable where the file cannot be read, or is damaged before its end.
+    Raises Unavailable where the file cannot be read, is of another format, or is damaged before its end.
     """
     try:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
@@ -130,6 +133,11 @@ def read_journal(path: Path) -> Journaled:
         record = _parse(line)
         if record is None or record.get("n") != last + 1 or not isinstance(record.get("to"), int):
             raise Unavailable(f"the truth journal {path} is damaged at line {number}: move it away to start anew")
+        if record.get("kind") == "opened" and (written := record.get("format", FORMAT)) != FORMAT:
+            raise Unavailable(
+                f"the truth journal {path} has format {written} at line {number}, this version reads format {FORMAT}: "
+                "read it with the version that wrote it, or move it away to start anew"
+            )
         batch.append(record)
         last, read = last + 1, read + len(line)
         if last == record["to"]:

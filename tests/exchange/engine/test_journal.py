@@ -226,3 +226,14 @@ def test_every_amount_is_a_decimal_string(place: Place) -> None:
         fields = json.loads(line)
         for key in ("price", "size", "usd", "fee", "delta", "balance", "amount", "shares"):
             assert isinstance(fields.get(key, ""), str)
+
+
+def test_a_journal_says_its_format_and_another_one_is_refused(place: Place, tmp_path: Path) -> None:
+    """Fields that mean something else would be misread: balances, and so the verdict, would be wrong in silence."""
+    assert place.journal("opened")[0]["format"] == 1
+    text, path = place.engine.core.journal.path.read_text(), tmp_path / "copied.jsonl"
+    path.write_text(text.replace('"format":1,', ""))
+    assert read_journal(path).last == len(text.splitlines()), "journals from before there was a format are the same"
+    path.write_text(text.replace('"format":1,', '"format":2,'))
+    with pytest.raises(Unavailable, match="has format 2 at line 1, this version reads format 1"):
+        read_journal(path)
