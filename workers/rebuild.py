@@ -39,6 +39,7 @@ UNREAD: Final = "histories that cannot be read whole; the old ledger has their t
 INCOMPLETE: Final = "histories that cannot be read whole, of trades that nothing else tells of: orders may be missing"
 CONTRADICTION: Final = "records that contradict what was intended, left out"
 NO_OPENING: Final = "opening balances that nobody could tell: a trader must not start on this ledger"
+LATE_OPENING: Final = "opening balances booked after trades, of a ledger that was begun anew: move it away, and rebuild"
 FOREIGN: Final = "histories of other accounts, left out"
 KEPT: Final = "histories kept that the old ledger did not have"
 CLOSED: Final = "positions whose profit is booked at another moment than before"
@@ -186,11 +187,15 @@ class _Making:
                     self.under_way.add(history.trade_id)
         steps += [(record.time_ms, record) for record in self._untold_records()]
         steps += [(entry.time_ms, entry) for entry in (self.sources.old.entries() if self.sources.old else ())]
+        traded: set[str] = set()
         for time_ms, step in sorted(steps, key=lambda step: step[0]):
-            if isinstance(step, Entry):
-                self.new.take_entry(step)
-            else:
+            if isinstance(step, TradeRecord):
                 self._record(step, time_ms)
+                traded.update([step.plan.account] if step.orders else [])
+                continue
+            self.new.take_entry(step)
+            if step.name.startswith("opening/") and step.account in traded:
+                self._note(LATE_OPENING, step.account)
 
     def _record(self, record: TradeRecord, time_ms: int) -> None:
         try:

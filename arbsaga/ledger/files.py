@@ -30,7 +30,6 @@ def alone(ledger: Path) -> Iterator[None]:
     """
     with closing(sqlite3.connect(ledger, timeout=1, isolation_level=None)) as connection:
         try:
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:

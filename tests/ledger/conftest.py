@@ -1,4 +1,4 @@
-"""Fixtures of the ledger's tests: a real SQLite file each; for trades a real Temporal server, and the workflows' rig."""
+"""Fixtures of the ledger's tests: a real SQLite file each; for trades a real Temporal server and the workflows' rig."""
 
 import asyncio
 import shutil

@@ -61,16 +61,19 @@ def rebuild_command(
         with _old_ledger(path) as old:
             said, report = asyncio.run(_rebuild(config, folder, old, path, running=running))
         result: dict[str, Any] = {"file": str(target), "replaced": False, "explained": report.explained}
+        compared = old is not None
         if replace and report.complete:
             backup = files.take_place(target, path)
             result |= {"file": str(path), "replaced": True, "backup": backup and str(backup)}
     result |= {"counts": report.counts, "notes": said, "findings": dict(report.kinds)}
-    console.show(result, "\n".join([*said, *report.lines(), *_ending(result, report, path)]), as_json=as_json)
+    console.show(
+        result, "\n".join([*said, *report.lines(), *_ending(result, report, path, compared=compared)]), as_json=as_json
+    )
     return console.OK if report.explained else console.FAILED
 
 
 def _hold(held: contextlib.ExitStack, folder: DataFolder, *, must: bool) -> bool:
-    """Hold the folder, so that no `arbsaga up` begins on it; True if one runs already. Raises Unavailable if it `must`."""
+    """Hold the folder, so that no `arbsaga up` begins on it. True if one runs already; where it `must`, Unavailable."""
     try:
         held.enter_context(folder.lock())
     except Unavailable:
@@ -159,9 +162,9 @@ async def _without_old(config: Config, path: Path, report: Report, venue: Polyma
     )
 
 
-def _ending(result: dict[str, Any], report: Report, path: Path) -> list[str]:
+def _ending(result: dict[str, Any], report: Report, path: Path, *, compared: bool) -> list[str]:
     lines = ["rebuilt: " + ", ".join(f"{count} {name}" for name, count in report.counts.items())]
-    if not report.kinds:
+    if compared and not report.kinds:
         lines.append("nothing in it is unlike the old ledger")
     if result["replaced"]:
         kept = f"; the old one is {result['backup']}" if result["backup"] else ""
