@@ -32,6 +32,7 @@ from workers.desk_client import DeskClient
 from workers.folder import DataFolder
 from workers.lifeline import started_again, supervised
 from workers.payouts import Payouts
+from workers.reconciler import keep_reconciling, reconciling
 from workers.report import commands, emit
 from workers.site import open_ledger
 from workers.start import tell_desk
@@ -74,7 +75,8 @@ class Parts:
         )
         task_queue = self.config.temporal.task_queue
         desk = DeskActivities(self.client, self.ledger, partial(tell_desk, self.client, task_queue))
-        return build_worker(self.client, [*trading.all(), *desk.all()], task_queue)
+        reconcile = reconciling(self.client, self.venue, self.ledger, self.pager, task_queue)
+        return build_worker(self.client, [*trading.all(), *desk.all(), *reconcile], task_queue)
 
 
 @contextlib.asynccontextmanager
@@ -138,6 +140,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
             log.info("working")  # from here on open trades move; the rest is for new ones
             await desk.start(Limits(config.total, config.per_trade))
             await patiently(trader.resume)
+            await patiently(lambda: keep_reconciling(parts.client, config.account, config.temporal.task_queue))
             await patiently(lambda: _catch_up(payouts, parts.client, config.account))
             emit("ready", draining=options.drain)
             await _work(trader, scanner, stop)
