@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from arbsaga_command import ARBSAGA, Arbsaga
 from cli_make import NOW, plan, record
+from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.exchange.truth import Truth
 from arbsaga.ledger import Ledger, files
 from arbsaga.saga.messages import Phase
 from workers.folder import DataFolder
+from workers.histories import History
 from workers.verdict import compare
 
 KEY = "0x" + "5a" * 32
@@ -158,6 +160,25 @@ def test_what_a_person_can_get_wrong_is_one_line(said: Arbsaga, data: Path, tmp_
     ledger.unlink()
     said(*REBUILD, env=AWAY).is_one_clear_line("nothing to rebuild from", "no Temporal server at 127.0.0.1:1")
     assert not target.exists()
+
+
+def test_a_server_that_goes_away_leaves_no_half_ledger(
+    said: Arbsaga, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the server's histories would be a fence with holes: nothing is left that could be taken for a ledger."""
+
+    async def connected(_settings: object) -> object:
+        return object()
+
+    async def broken(_client: object) -> AsyncIterator[History]:
+        raise RPCError("connection lost", RPCStatusCode.UNAVAILABLE, b"")
+        yield
+
+    monkeypatch.setattr("workers.commands.ledger.connect", connected)
+    monkeypatch.setattr("workers.rebuild.on_server", broken)
+    done = said(*REBUILD, "--replace", env=AWAY)
+    done.is_one_clear_line("the Temporal server went away while it was read (connection lost): try again")
+    assert [path.name for path in data.glob("ledger*.sqlite")] == ["ledger.sqlite"]
 
 
 def test_a_ledger_that_is_opened_again_meanwhile_is_not_replaced(data: Path) -> None:
