@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import secrets
 import socket
 import time
@@ -28,6 +29,12 @@ HURRY_S = 0.2
 """How soon, at the earliest, a renewal follows the last one when capital ran out."""
 ROTATE_S = 600.0
 """A lease is replaced after this, so that looking up the trades under one stays short."""
+IDLE_S = 12.0
+"""Capital that lay idle for so long is let go for a moment, so that another process can have it."""
+SHORT_S = 3.0
+"""A process whose capital is short of a trade's lets it go at most so often."""
+OFFER_S = (0.3, 1.2)
+"""How long capital is let go, drawn evenly: of two processes that are short at once, one is back first."""
 START_TRIES = 20
 ANSWER_LIMIT = timedelta(seconds=5)
 NO_ANSWER = (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError)
@@ -70,6 +77,8 @@ class DeskClient:
         self._wake = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
         self._closing = False
+        self._short_of = NO_USD
+        self._busy_at = time.monotonic()
         self._lease = self._new_lease()
         self.status: DeskStatus | None = None
 
@@ -119,8 +128,10 @@ class DeskClient:
         if desk is None or desk.halted or amount > desk.per_trade or now_ms + live_ms > lease.expires_ms:
             return None
         if amount > self.at_hand:
+            self._short_of = amount
             self._wake.set()
             return None
+        self._short_of, self._busy_at = NO_USD, time.monotonic()
         lease.taken = Usd(lease.taken + amount)
         return Taken(lease.lease_id, lease.expires_ms, amount)
 
@@ -158,10 +169,37 @@ class DeskClient:
                 self._rotate()
             try:
                 await self._renew()
+                if self._holds_in_vain():
+                    await self._let_go()
             except NO_ANSWER as error:
                 log.warning("lease not renewed", account=self._account, error=str(error))
                 await self._revive()
             await asyncio.sleep(HURRY_S)
+
+    def _holds_in_vain(self) -> bool:
+        """Whether what is at hand is too little for the trade that asked for it, or has lain idle for long."""
+        still = time.monotonic() - self._busy_at
+        return self.at_hand > 0 and still > (SHORT_S if self._short_of > self.at_hand else IDLE_S)
+
+    async def _let_go(self) -> None:
+        """Give back what is at hand, and ask for it again a moment later.
+
+        Two processes that each held a part of what a trade costs waited for each other for ever, and `arbsaga trade`
+        waited in vain for a trader that had leased everything and traded nothing.
+        """
+        want, self._want = self._want, NO_USD
+        short, pause = self._short_of > self.at_hand, random.uniform(*OFFER_S)
+        self._short_of, self._busy_at = NO_USD, time.monotonic()
+        self._rotate()
+        try:
+            await self._renew()
+            self._wake.clear()
+            # An opportunity ends an idle moment; where capital is short it waits for its turn like the others.
+            with suppress(TimeoutError):
+                await (asyncio.sleep(pause) if short else asyncio.wait_for(self._wake.wait(), pause))
+        finally:
+            self._want = want
+        await self._renew()
 
     async def _set_limits(self) -> None:
         self.status = await self._handle.execute_update(DeskWorkflow.set_limits, self._limits, rpc_timeout=ANSWER_LIMIT)
