@@ -1,31 +1,48 @@
 """The story in seeded weather, judged by the simulated exchange's own record."""
 
 import random
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
+from decimal import Decimal
 
 import pytest
 
-from arbsaga.domain.orders import Purpose
+from arbsaga.domain.money import Price, Size, Usd
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.saga import judge, story, undo
-from arbsaga.saga.messages import Phase
-from arbsaga.saga.simulator import runtime
-from arbsaga.saga.simulator.run import Run, run_seed
-from arbsaga.saga.simulator.weather import Weather
+from arbsaga.saga.effects import Effects
+from arbsaga.saga.messages import CancelLeg, Phase, TradePlan
+from arbsaga.saga.simulator import hands, run, runtime, verdict
+from arbsaga.saga.simulator.run import Run, run_seed, run_seeds
+from arbsaga.saga.simulator.weather import LATEST_MS, MOST, Weather
+from arbsaga.saga.trade import Trade
 
 FAIR = Weather()
 
 
-@pytest.mark.parametrize("block", range(8))
-def test_no_seed_breaks_the_promise(block: int) -> None:
-    """Whatever fails and whenever the worker dies: sent once, and ended equal, or held and paged."""
-    runs = [run_seed(seed) for seed in range(block * 250, block * 250 + 250)]
+def test_no_seed_breaks_the_promise() -> None:
+    """Whatever fails and whenever the worker dies: sent once, and ended equal, or held and paged.
+
+    The quick proof runs 2,000 seeds more (`proof/simulation`).
+    """
+    runs = run_seeds(range(300))
     assert [(run.seed, run.violations) for run in runs if run.violations] == []
-    phases = {run.record.phase for run in runs}
-    assert {Phase.REFUSED, Phase.COMMITTED, Phase.FLAT} <= phases, "the weather reaches every end"
+    assert {run.record.phase for run in runs} >= {Phase.REFUSED, Phase.COMMITTED, Phase.FLAT, Phase.HELD}
 
 
 def test_the_same_seed_is_the_same_run() -> None:
-    assert [run_seed(seed) for seed in range(30)] == [run_seed(seed) for seed in range(30)]
+    assert run_seeds(range(30)) == run_seeds(range(30))
+
+
+def test_a_trace_tells_the_run_and_changes_nothing() -> None:
+    trace: list[str] = []
+    assert run_seed(4, trace=trace) == run_seed(4)
+    assert "validate_depth" in trace[0]
+    assert "record" in trace[-2]
+
+
+def test_legs_can_be_chosen() -> None:
+    assert [len(run_seed(1, FAIR, legs=count).record.legs) for count in (2, 3, 4)] == [2, 3, 4]
 
 
 def test_fair_weather_commits_the_whole_size() -> None:
@@ -33,90 +50,207 @@ def test_fair_weather_commits_the_whole_size() -> None:
     assert run.record.phase is Phase.COMMITTED
     assert run.record.hedged == run.record.plan.units
     assert run.record.profit == run.record.payout - run.record.spent
+    assert (run.struck, run.crashes) == ((), 0)
 
 
-@pytest.mark.parametrize(
-    "weather",
-    [
-        replace(FAIR, thin=0.3, settle_ms=50_000),
-        replace(FAIR, part=0.5),
-        replace(FAIR, drop=1.0),
-        replace(FAIR, lost=0.5),
-        replace(FAIR, late=1.0, late_ms=14_000),
-        replace(FAIR, delayed=1.0),
-        replace(FAIR, ghost=0.4),
-        replace(FAIR, race=1.0, thin=0.5),
-        replace(FAIR, error=0.5, thin=0.3),
-        replace(FAIR, crash=0.5, thin=0.3),
-        replace(FAIR, abort=1.0, thin=0.5),
-        replace(FAIR, thin=0.5, dry=0.9, move=0.3),
-    ],
-    ids=["thin", "part", "drop", "lost", "late", "delayed", "ghost", "race", "error", "crash", "abort", "dry"],
-)
-def test_each_kind_of_weather_alone_keeps_the_promise(weather: Weather) -> None:
-    assert [violation for seed in range(60) for violation in run_seed(seed, weather).violations] == []
+@pytest.mark.parametrize("kind", MOST)
+def test_each_kind_of_weather_alone_keeps_the_promise(kind: str) -> None:
+    """And really strikes. Thin liquidity goes with it: undoing meets it too."""
+    runs = run_seeds(range(25), replace(FAIR, **{"thin": 0.3, "settle_ms": 20_000} | {kind: 0.6}))
+    assert [violation for run in runs for violation in run.violations] == []
+    assert any(kind in dict(run.struck) for run in runs)
+
+
+@pytest.mark.parametrize("kind", ["crash", "drop", "late", "lost", "error", "zombie", "frozen", "reset", "restart"])
+def test_weather_that_always_strikes_keeps_the_promise(kind: str) -> None:
+    runs = run_seeds(range(15), replace(FAIR, **{"thin": 0.3, kind: 1.0}))
+    assert [violation for run in runs for violation in run.violations] == []
+
+
+def test_a_storm_of_everything_keeps_the_promise() -> None:
+    chances = {kind: most / 4 for kind, most in MOST.items() if kind != "reset"}
+    runs = run_seeds(range(30), Weather(**chances))
+    assert [violation for run in runs for violation in run.violations] == []
+
+
+def test_a_post_may_arrive_until_nothing_is_concluded_without_it() -> None:
+    """The honest bound: HTTP limit plus quiet time after `send_by`. What arrives later is the reconciler's."""
+    patience = run_seed(1, FAIR).record.plan.patience
+    assert patience.http + patience.prove == LATEST_MS - 1
+    assert not caught(run_seeds(range(60), replace(FAIR, late=0.7, late_ms=LATEST_MS - 1)))
+    assert caught(run_seeds(range(60), replace(FAIR, late=0.7, late_ms=2 * LATEST_MS)))
+
+
+@pytest.mark.xfail(strict=True, reason="known gap: what a reset forgot is looked for only when the legs look unequal")
+def test_undo_orders_that_a_reset_forgot_are_found_although_the_legs_look_even() -> None:
+    """Run, undo, reset, and then the entry that was undone FAILS: its hedge is left alone, and the trade ends FLAT."""
+    gusts = replace(FAIR, refuse=0.3, thin=0.3, ghost=0.5, reset=1.0, settle_ms=200)
+    assert not caught(run_seeds(range(80), gusts))
 
 
 def test_crashes_happen_and_are_replayed() -> None:
-    runs = [run_seed(seed, replace(FAIR, crash=0.5)) for seed in range(40)]
-    assert sum(run.crashes for run in runs) > 40
+    assert sum(run.crashes for run in run_seeds(range(40), replace(FAIR, crash=0.5))) > 40
 
 
 def test_an_end_right_before_a_crash_is_found_again_by_replay() -> None:
     """The last answer may be recorded and its worker die before it is seen."""
-    assert all(run_seed(seed, replace(FAIR, crash=0.9)).record.phase for seed in range(20))
+    assert all(run.record.phase for run in run_seeds(range(20), replace(FAIR, crash=0.9)))
 
 
-def caught(runs: list[Run]) -> bool:
-    return any(run.violations for run in runs)
+def caught(runs: list[Run], words: str = "") -> bool:
+    return any(words in violation for run in runs for violation in run.violations)
 
 
-def seeds(weather: Weather | None = None) -> list[Run]:
-    return [run_seed(seed, weather) for seed in range(120)]
+def no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hands, "too_late", lambda _terms, _now_ms: False)
 
 
-def test_the_check_catches_an_unknown_read_as_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bug of every bot: a timed-out post counts as absent at once."""
+def unknown_read_as_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "quiet_after", lambda _trade, view: view.terms.created_ms)
-    assert caught(seeds(replace(FAIR, late=0.6, late_ms=9_000)))
 
 
-def test_the_check_catches_a_match_taken_as_final(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge.Trade, "unsettled", property(lambda _trade: ()))
-    assert caught(seeds(replace(FAIR, ghost=0.5)))
+def unknown_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def known_only(trade: Trade) -> tuple[OrderView, ...]:
+        waits = (OrderState.LIVE, OrderState.PENDING)
+        return tuple(view for view in trade.orders if view.state in waits)
+
+    monkeypatch.setattr(Trade, "open", property(known_only))
 
 
-def test_the_check_catches_a_refusal_after_orders_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def match_taken_as_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trade, "unsettled", property(lambda _trade: ()))
+
+
+def refused_after_orders_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "_ended", lambda _trade, _abort: judge.End(Phase.REFUSED, "no"))
-    assert caught(seeds(FAIR))
 
 
-def test_the_check_catches_an_undo_that_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def flat_while_holding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "_ended", lambda _trade, _abort: judge.End(Phase.FLAT, "so be it"))
+
+
+def undo_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "balanced", lambda _trade: True)
-    assert caught(seeds(replace(FAIR, thin=0.5)))
 
 
-def test_the_check_catches_an_exit_larger_than_the_fill(monkeypatch: pytest.MonkeyPatch) -> None:
-    def twice(trade: undo.Trade, way: undo.WayOut, now_ms: int) -> tuple[object, ...]:
-        orders = original(trade, way, now_ms)
-        return tuple(replace(order, size=order.size * 2) for order in orders if order.purpose is not Purpose.ENTER)
+def halt_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime.Driver, "_halt", lambda self: self.witness.stops())
 
-    original = undo.undo_orders
-    monkeypatch.setattr(story.undo, "undo_orders", twice)
-    assert caught(seeds(replace(FAIR, thin=0.5)))
+
+def doubled(*purposes: Purpose) -> Callable[[pytest.MonkeyPatch], None]:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        right = undo.undo_orders
+
+        def twice(trade: Trade, way: undo.WayOut, now_ms: int) -> tuple[OrderTerms, ...]:
+            orders = right(trade, way, now_ms)
+            return tuple(replace(one, size=Size(one.size * 2)) if one.purpose in purposes else one for one in orders)
+
+        monkeypatch.setattr(undo, "undo_orders", twice)
+
+    return patch
+
+
+def entries_with(**changes: object) -> Callable[[pytest.MonkeyPatch], None]:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        right = judge.entry_orders
+
+        def other(plan: TradePlan) -> tuple[OrderTerms, ...]:
+            return tuple(replace(order, **changes) for order in right(plan))
+
+        monkeypatch.setattr(judge, "entry_orders", other)
+
+    return patch
+
+
+def intents_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = hands.Hands.place
+
+    def place(self: hands.Hands, *about: object, entry: bool) -> None:
+        self.intents.clear()
+        right(self, *about, entry=entry)
+
+    monkeypatch.setattr(hands.Hands, "place", place)
+
+
+def cancels_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def withdraw(fx: Effects, trade: Trade, orders: tuple[OrderView, ...]) -> Trade:
+        await fx.all_in_order([fx.cancel_leg(CancelLeg(trade.plan.trade_id, view)) for view in orders])
+        return trade.with_orders(replace(view, state=OrderState.DONE) for view in orders)
+
+    monkeypatch.setattr(story, "_withdraw", withdraw)
+
+
+def one_sided_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "one_sided", lambda _trade, _now_ms: False)
+
+
+def pages_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime.Driver, "_page", lambda _self, _page, answer: answer(None))
+
+
+def fees_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trade, "fees", property(lambda _trade: Usd(Decimal(0))))
+
+
+def payout_flattered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trade, "payout", property(lambda trade: Usd(trade.plan.units + 1)))
+
+
+def no_time_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict, "LONGEST_MS", 0)
+
+
+def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime.Driver, "replay", lambda _self: None)
+
+
+BREACHES: list[tuple[str, Callable[[pytest.MonkeyPatch], None], Weather]] = [
+    ("too late", no_fence, replace(FAIR, zombie=0.8)),
+    ("are naked", unknown_read_as_not_filled, replace(FAIR, late=0.6, late_ms=9_000)),
+    ("was not known", unknown_ignored, replace(FAIR, lost=0.5, crash=0.2)),
+    ("is MATCHED", match_taken_as_final, replace(FAIR, ghost=0.5)),
+    ("the trade says", match_taken_as_final, replace(FAIR, ghost=0.5)),
+    ("refused, but orders", refused_after_orders_were_sent, FAIR),
+    ("flat, but", flat_while_holding, FAIR),
+    ("are naked", undo_never_made, replace(FAIR, thin=0.5)),
+    ("aborted or trading halted before", halt_ignored, replace(FAIR, halt=1.0, tardy=1.0)),
+    ("shares of leg", doubled(Purpose.EXIT, Purpose.HEDGE), replace(FAIR, thin=0.5)),
+    ("more than any other", doubled(Purpose.COMPLETE), replace(FAIR, thin=0.5)),
+    ("another time", entries_with(created_ms=run.START_MS + 1), FAIR),
+    ("planned", entries_with(time_in_force=TimeInForce.FAK), replace(FAIR, improve=1.0)),
+    ("reserved", entries_with(limit=Price(Decimal("0.96"))), FAIR),
+    ("sent before", intents_forgotten, replace(FAIR, reset=1.0, thin=0.6)),
+    ("was accepted 2 times", intents_forgotten, replace(FAIR, reset=1.0, thin=0.6)),
+    ("still rests", cancels_believed, replace(FAIR, thin=0.6, error=0.8)),
+    ("nobody was paged in time", one_sided_untold, replace(FAIR, lost=0.5)),
+    ("held without a page", pages_lost, replace(FAIR, thin=0.6, dry=0.97)),
+    ("of fees, billed", fees_forgotten, FAIR),
+    ("booked a payout", payout_flattered, FAIR),
+    ("it took", no_time_at_all, FAIR),
+    ("another record", another_record, FAIR),
+]
+
+
+@pytest.mark.parametrize(("words", "bug", "weather"), BREACHES, ids=[f"{w}-{bug.__name__}" for w, bug, _ in BREACHES])
+def test_the_check_catches(
+    words: str, bug: Callable[[pytest.MonkeyPatch], None], weather: Weather, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that cannot fail proves nothing: each breach has a bug that brings it about."""
+    bug(monkeypatch)
+    assert any(caught([run_seed(seed, weather)], words) for seed in range(200))
 
 
 def test_a_replay_that_asks_for_something_else_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Temporal's own replayer compares no arguments; this one does."""
     moments = iter(range(10_000))
 
-    def drifting(plan: story.TradePlan) -> tuple[object, ...]:
+    def drifting(plan: TradePlan) -> tuple[OrderTerms, ...]:
         return tuple(replace(order, created_ms=order.created_ms + next(moments)) for order in entries(plan))
 
     entries = judge.entry_orders
-    monkeypatch.setattr(story.judge, "entry_orders", drifting)
+    monkeypatch.setattr(judge, "entry_orders", drifting)
     with pytest.raises(AssertionError, match="replay asked"):
-        seeds(replace(FAIR, crash=0.9))
+        run_seeds(range(120), replace(FAIR, crash=0.9))
 
 
 def test_a_story_that_never_ends_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +269,18 @@ def test_a_driver_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -
 def test_weather_is_drawn_from_the_seed() -> None:
     assert Weather.draw(random.Random(5)) == Weather.draw(random.Random(5))
     assert Weather.draw(random.Random(5)) != Weather.draw(random.Random(6))
+
+
+def test_every_chance_of_the_weather_is_drawn() -> None:
+    """A kind that is left out of the table would never strike."""
+    chances = {field.name for field in fields(Weather) if field.default == 0.0}
+    assert chances == set(MOST)
+
+
+def test_weather_is_read_as_it_is_written() -> None:
+    for seed in range(20):
+        weather = Weather.draw(random.Random(seed))
+        assert Weather.read(weather.in_words()) == weather
+    assert Weather.read("") == FAIR
+    with pytest.raises(ValueError, match="no such weather: hail"):
+        Weather.read("hail=0.5")
