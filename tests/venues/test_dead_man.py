@@ -5,15 +5,22 @@ import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from arbsaga.domain.orders import Purpose
 from arbsaga.errors import Unavailable, VenueError
 from arbsaga.exchange.polymarket.venue import WireSettings
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager, read_alerts
+from arbsaga.saga.story import arbitrage
 from arbsaga.venues.polymarket import PolymarketDeadMan
+from proof.mutations.effects import WireEffects
+from proof.mutations.scenarios import UNDONE
+from proof.mutations.stage import PATIENCE, raised
+from proof.mutations.wire_judge import violations
 from workers import heartbeat
 from workers.heartbeat import Heart, Rhythm
 
@@ -263,3 +270,25 @@ async def test_a_machine_that_dies_leaves_nothing_resting(machine):
     began = time.monotonic()
     await until(lambda: machine.status(order_id) == "CANCELED")
     assert time.monotonic() - began < 2
+
+
+async def test_a_trade_that_loses_its_orders_to_the_dead_man_ends_properly(tmp_path):
+    """Nobody beats any more while a leg rests: the venue cancels it, long before the trade would have. To the trade
+    it is a shortfall: it is undone, nothing is sent twice, nothing rests, the books are equal."""
+    async with raised(tmp_path / "stage", WireSettings(heartbeat_s=0.3, heartbeat_check_s=0.02)) as stage:
+        plan = stage.plan(replace(PATIENCE, entry=60_000))
+        fx = WireEffects(plan, stage.hands())
+        switch = PolymarketDeadMan(stage.venue.settings)
+
+        async def last_beat():
+            stage.withdraw_offers()
+            stage.quote([[("0.30", "5"), ("0.55", "200")], *[[("0.30", "40"), ("0.55", "200")]] * 2])
+            await switch.beat("")
+
+        fx.before_entry = last_beat
+        record = await asyncio.wait_for(arbitrage(fx, plan), 30)
+        await switch.close()
+        first = stage.engine.order(next(view.order_id for view in record.orders if view.terms.leg == 0))
+        assert first.status == "CANCELED"
+        assert record.orders[-1].terms.purpose is not Purpose.ENTER
+        await until(lambda: violations(stage, UNDONE, None, 0) == [], 10)
