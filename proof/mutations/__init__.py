@@ -4,10 +4,13 @@ A mutation that no layer catches is a violation; so is a layer that finds someth
 `python -m proof.mutations` prints how each was caught.
 """
 
+import logging
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import AsyncResult
+
+import structlog
 
 from proof.mutations.catalogue import BY_NAME, MUTATIONS, Mutation
 from proof.mutations.layers import LAYERS, attempt, tries
@@ -30,20 +33,24 @@ class Trial:
 
 def prove(effort: Effort) -> Result:
     """Every mutation against every layer that can meet it, and every layer against the code as it is."""
-    trials = run(MUTATIONS, effort)
+    return result_of(MUTATIONS, run(MUTATIONS, effort))
+
+
+def result_of(mutations: Sequence[Mutation], trials: Sequence[Trial]) -> Result:
+    """What the trials of these mutations come to."""
     control = [trial for trial in trials if not trial.mutation and trial.how]
     caught = {trial.mutation for trial in trials if trial.mutation and trial.how}
-    missed = [mutation for mutation in MUTATIONS if mutation.name not in caught]
+    missed = [mutation for mutation in mutations if mutation.name not in caught]
     return Result(
         layer="mutations",
-        cases=len(MUTATIONS),
+        cases=len(mutations),
         unit="mutations",
         violations=(
             *(f"no layer catches the mutation {one.name!r} ({one.bug}): {_again(one.name)}" for one in missed),
             *(f"{one.layer} fails without any mutation: {one.how}: {_again('')}" for one in control),
         ),
-        notes=tuple(table(trials)),
-        figures={"mutations": len(MUTATIONS), "caught": len(caught)},
+        notes=tuple(table(mutations, trials)),
+        figures={"mutations": len(mutations), "caught": len(caught)},
     )
 
 
@@ -64,6 +71,8 @@ def run(mutations: Sequence[Mutation], effort: Effort, layers: Sequence[str] = (
 
 
 def _try(name: str, layer: str, effort: Effort) -> str:
+    logging.disable()  # this process ends with its trial; what goes wrong is what the trial tells
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     found = attempt(layer, BY_NAME[name] if name else None, effort)
     return found[0] if found else ""
 
@@ -75,20 +84,20 @@ def _outcome(result: "AsyncResult[str]") -> str:
         return f"no end within {LIMIT_S} s"
 
 
-def table(trials: Sequence[Trial], *, how: bool = False) -> list[str]:
-    """One line for each mutation: which layers caught it, which did not, and whose bug it was."""
-    by_name: dict[str, dict[str, str]] = {}
-    for trial in trials:
-        by_name.setdefault(trial.mutation, {})[trial.layer] = trial.how
-    lines = [_line(BY_NAME[name], found) for name, found in by_name.items() if name]
-    if not how:
-        return lines
-    details = {trial.mutation: [] for trial in trials}  # type: dict[str, list[str]]
-    for trial in trials:
-        details[trial.mutation].append(f"    {trial.layer}: {trial.how or 'nothing found'}")
-    return [line for name, found in details.items() for line in (name or "no mutation", *found)]
+def table(mutations: Sequence[Mutation], trials: Sequence[Trial]) -> list[str]:
+    """One line for each mutation: which layers caught it, and whose bug it was."""
+    lines = []
+    for mutation in mutations:
+        layers = [trial.layer for trial in trials if trial.mutation == mutation.name and trial.how]
+        lines.append(f"{mutation.name:<38} {', '.join(layers) or 'CAUGHT BY NOTHING':<44} {mutation.source}")
+    return lines
 
 
-def _line(mutation: Mutation, found: Mapping[str, str]) -> str:
-    caught = ", ".join(layer for layer, what in found.items() if what) or "CAUGHT BY NOTHING"
-    return f"{mutation.name:<38} {caught:<42} {mutation.source}"
+def details(trials: Sequence[Trial]) -> list[str]:
+    """How each layer caught each mutation: the first breach it found."""
+    names = dict.fromkeys(trial.mutation for trial in trials)
+    lines = []
+    for name in names:
+        lines.append(name or "no mutation")
+        lines += [f"    {one.layer}: {one.how or 'nothing found'}" for one in trials if one.mutation == name]
+    return lines

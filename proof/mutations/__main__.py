@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from proof.mutations import run, table
+from proof.mutations import details, run
 from proof.mutations.catalogue import BY_NAME, MUTATIONS
 from proof.mutations.layers import LAYERS
 from proof.result import Effort
@@ -20,7 +20,7 @@ def main() -> int:
         parser.error(f"no such mutation: {', '.join(unknown)}")
     chosen = [mutation for mutation in MUTATIONS if mutation.name in options.names or not options.names]
     trials = run(chosen, Effort(options.effort), options.layer)
-    print("\n".join(table(trials, how=True)))
+    print("\n".join(details(trials)))
     caught = {trial.mutation for trial in trials if trial.how}
     return 1 if "" in caught or {one.name for one in chosen} - caught else 0
 

@@ -96,7 +96,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "a match that never settles is inventory",
         "Polymarket/py-clob-client-v2#34; py-clob-client#338",
         saga_bugs.matched_is_final,
-        Weather(ghost=0.5),
+        Weather(ghost=0.3),
         ("ghost fill",),
         tests=(WIRE + "test_a_match_that_fails_is_taken_back",),
     ),
@@ -106,7 +106,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "johnsnow92/polymarket-arb-scanner@02d2c04 .planning/codebase/CONCERNS.md (double-sell)",
         saga_bugs.exit_larger_than_the_fill,
         Weather(thin=0.5),
-        ("refused leg, settled",),
+        ("refused leg, settled", "refused leg, unsettled"),
         tests=(WIRE + "test_no_exit_is_larger_than_what_filled",),
     ),
     Mutation(

@@ -1,7 +1,7 @@
 """Bugs re-created in the saga: each function gives the replacements (owner, name, value) that bring its bug back."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from arbsaga.domain.money import Size
@@ -13,6 +13,8 @@ from arbsaga.saga.trade import Trade
 
 Patch = tuple[object, str, object]
 REDUCING = (Purpose.EXIT, Purpose.HEDGE)
+RENEWED_MS = 10_000
+"""Send-by of an order that is sent again: the bug is the second order, not its lateness."""
 
 
 def unwind_of_the_wrong_leg() -> list[Patch]:
@@ -53,16 +55,15 @@ def entry_again_while_unknown() -> list[Patch]:
 
 
 def _renewed(terms: OrderTerms, now_ms: int) -> OrderTerms:
-    life = terms.send_by_ms - terms.created_ms
-    return replace(terms, attempt=terms.attempt + 1, created_ms=now_ms, send_by_ms=now_ms + life)
+    return replace(terms, attempt=terms.attempt + 1, created_ms=now_ms, send_by_ms=now_ms + RENEWED_MS)
 
 
 def any_fill_is_the_whole_order() -> list[Patch]:
     """A leg that filled at all counts as filled in full."""
-    right: Callable[[OrderView], FillSums] = OrderView.__dict__["sums"].__get__
+    right = OrderView.__dict__["sums"]
 
     def sums(view: OrderView) -> FillSums:
-        true = right(view)
+        true: FillSums = right.__get__(view, OrderView)
         return true._replace(known=view.terms.size, most=view.terms.size) if true.known else true
 
     return [(OrderView, "sums", property(sums))]
