@@ -13,6 +13,7 @@ from arbsaga.risk.desk import (
     KEPT_LEASES,
     LEASE_MS,
     Claim,
+    Closed,
     Desk,
     Ended,
     Lease,
@@ -210,3 +211,33 @@ def test_the_limit_holds_in_any_order_of_messages(steps: list[tuple[str, int, in
     adapter = TypeAdapter(Desk)
     assert adapter.validate_json(adapter.dump_json(desk)) == desk
     assert desk.used(*Use) == sum((held.amount for held in desk.claims.values()), NO_USD)
+
+
+def test_a_trade_that_ended_holds_capital_again_when_it_is_run_again():
+    """A late fill of a FLAT trade: its reserve counts anew, its basket is blocked, and it can end once more."""
+    over = DESK.claim(claim()).end(ended(claim(), Phase.FLAT))
+    again = over.reopen(claim())
+    assert (again.free, again.status().reserved, again.status().blocked) == (80, 20, ("yes:e",))
+    assert again.reopen(claim()) == again
+    assert again.claim(claim()) == again  # the run claims as every run does
+    done = again.end(ended(claim(), Phase.COMMITTED, 7))
+    assert (done.status().invested, done.status().reserved, done.status().blocked) == (7, 0, ())
+
+
+def test_a_committed_trade_keeps_at_least_what_it_has_invested():
+    """Until it has ended anew nobody knows how much that is."""
+    invested = DESK.end(ended(claim(amount=20), Phase.COMMITTED, 30))
+    assert invested.reopen(claim(amount=20)).status().reserved == 30
+    assert invested.reopen(claim(amount=20)).end(ended(claim(), Phase.FLAT)).free == 100
+
+
+def test_a_trade_that_is_run_again_counts_even_where_nothing_is_free():
+    """What is in use is always counted; nothing is leased until it is back."""
+    desk = DESK.lease(ask(want=100), 0)[0].reopen(claim(lease_id="before"))
+    assert desk.free == -20
+
+
+def test_a_run_is_archived_once():
+    """A message that comes twice changes nothing."""
+    run = Closed("held/t", "held/t", "r1")
+    assert DESK.close(run).close(run).to_archive == (run,)
