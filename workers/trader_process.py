@@ -106,14 +106,16 @@ async def patiently(start: Callable[[], Awaitable[T]]) -> T:
     Ending instead would cost its trades another whole start. One that is new raises Unavailable at once: there a
     person has to help.
     """
-    deadline = time.monotonic() + (AGAIN_LIMIT_S if started_again() else 0)
+    deadline, said = time.monotonic() + (AGAIN_LIMIT_S if started_again() else 0), ""
     while True:
         try:
             return await start()
         except (Unavailable, RPCError, WorkflowQueryFailedError) as error:
             if time.monotonic() >= deadline:
                 raise
-            log.warning("not there yet", error=str(error))
+            if str(error) != said:
+                said = str(error)
+                log.warning("not there yet", error=said)
             await asyncio.sleep(AGAIN_EVERY_S)
 
 

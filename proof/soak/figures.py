@@ -13,8 +13,9 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
     killed = Counter(kill.victim.kind for kill in outcome.struck)
     ends = ", ".join(f"{count:,} {phase}" for phase, count in sorted(outcome.phases.items()))
     struck = ", ".join(f"{name} {count}" for name, count in sorted(outcome.faults.items())) or "none"
+    pace = f"{outcome.trades:,} trades in {outcome.seconds:.0f} s, {outcome.rate:.1f}/s"
     return (
-        f"{outcome.trades:,} trades in {outcome.seconds:.0f} s, {outcome.rate:.1f}/s: {ends}; {outcome.orders:,} orders",
+        f"{pace}: {ends}; {outcome.orders:,} orders",
         f"{len(outcome.struck)} kills: {', '.join(f'{killed[kind]} {kind}' for kind in KINDS)}; faults: {struck}",
         *(_words(kind, outcome.recovered[kind]) for kind in KINDS if kind in outcome.recovered),
     )

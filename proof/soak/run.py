@@ -99,13 +99,14 @@ async def _trade_and_kill(stage: Stage, soak: Soak, outcome: Outcome) -> None:
     """Until enough trades have sent an order, or they are too slow."""
     began = time.monotonic()
     deadline = began + soak.trades / SLOWEST + SPARE_S
-    for kill in kills(soak.seed, soak.pauses):
-        while time.monotonic() < min(began + kill.at_s, deadline) and len(stage.heard.sent) < soak.trades:
-            await asyncio.sleep(TICK_S)
-        if time.monotonic() >= deadline or len(stage.heard.sent) >= soak.trades:
-            break
-        if (struck := stage.strike(kill)) is not None:
-            outcome.struck.append(struck)
+    plan = kills(soak.seed, soak.pauses)
+    kill = next(plan)
+    while time.monotonic() < deadline and len(stage.heard.sent) < soak.trades:
+        if time.monotonic() >= began + kill.at_s:
+            if (struck := stage.strike(kill)) is not None:
+                outcome.struck.append(struck)
+            kill = next(plan)
+        await asyncio.sleep(TICK_S)
     outcome.seconds = time.monotonic() - began
     outcome.trades = len(stage.heard.sent)
     if outcome.trades < soak.trades:

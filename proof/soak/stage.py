@@ -82,11 +82,22 @@ class Stage:
     folder: DataFolder
     heard: Heard
     children: Mapping[str, Child]
+    _spared: set[Victim] = field(default_factory=set)
 
     def strike(self, kill: Kill) -> Struck | None:
-        """SIGKILL. None where the victim is between two lives: there is nothing to kill."""
+        """SIGKILL. None where the victim is between two lives: there is nothing to kill.
+
+        A process that was killed while it was starting is spared until it has started once: on a machine where a start
+        takes longer than the pause between kills nothing would ever run.
+        """
         child = self.children[kill.victim]
         pid = child.pid
+        if child.ready.is_set():
+            self._spared.discard(kill.victim)
+        elif kill.victim in self._spared:
+            return None
+        else:
+            self._spared.add(kill.victim)
         if kill.victim is Victim.TEMPORAL and child.ready.is_set() and not kill.keeper:
             pid = self.heard.server_pid
         if pid is None:

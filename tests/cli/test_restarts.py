@@ -1,9 +1,7 @@
 """A trading process that is started again while its servers are being restarted too waits for them."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from temporalio.service import RPCError, RPCStatusCode

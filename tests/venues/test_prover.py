@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.venues.polymarket import PolymarketVenue
@@ -162,6 +163,16 @@ class TestDenied:
         moment.ms += 1
         assert (await look(venue, again)).denied_ms == moment.ms
         assert stub.count(*CANCEL) == 2
+
+    async def test_an_outage_is_logged_now_and_then(self, stub, venue, moment):
+        """Looking every 100 ms filled the log with a line for each order and look."""
+        stub.answers[TRADES] = (500, "down")
+        with capture_logs() as lines:
+            for _ in range(21):
+                await look(venue, view())
+                moment.ms += 500
+        told = [line["left_out"] for line in lines if line["event"] == "trades cannot be read"]
+        assert told == [0, 9, 9]
 
     async def test_only_so_many_are_remembered(self, stub, venue, moment, monkeypatch):
         monkeypatch.setattr(proving, "MAX_TRIED", 1)

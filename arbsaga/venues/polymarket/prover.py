@@ -6,6 +6,7 @@ proves after how long is for whoever asks to say.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,8 @@ MAX_TRIED = 10_000
 """Orders whose last such cancel is remembered."""
 GONE_MS = 15_000
 """An accepted order that nobody knows any more for this long, cancels included, is over: trades are listed by then."""
+SAY_EVERY_MS = 5_000
+"""Every open order asks ten times a second: of an outage the log has one line of a kind this often."""
 _NOT_FOUND = ("not found", "can't be found")
 
 log = structlog.get_logger()
@@ -72,6 +75,8 @@ class Prover:
         self._client, self._account, self._stream, self._clock = client, account, stream, clock
         self._timeout_s = timeout_ms / 1000
         self._tried_ms: dict[str, int] = {}
+        self._said_ms: dict[str, int] = {}
+        self._unsaid: Counter[str] = Counter()
 
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
         """See `Venue.look`. What the user stream has just told in full needs no request."""
@@ -105,7 +110,7 @@ class Prover:
         try:
             return await self._account.trades(after_ms)
         except VenueError as error:
-            log.warning("trades cannot be read", error=str(error))
+            self._warn("trades cannot be read", error)
             return None
 
     async def _by_id(self, view: OrderView) -> _Answers:
@@ -115,8 +120,17 @@ class Prover:
         try:
             return _Answers(await self._account.order(view.order_id), asked=True, trades=None)
         except VenueError as error:
-            log.warning("order cannot be read", order_id=view.order_id, error=str(error))
+            self._warn("order cannot be read", error, order_id=view.order_id)
             return _Answers(None, asked=False, trades=None)
+
+    def _warn(self, event: str, error: VenueError, **facts: str) -> None:
+        """Log it, with how many of its kind were left out since the last line."""
+        now_ms = self._clock()
+        if now_ms - self._said_ms.get(event, 0) < SAY_EVERY_MS:
+            self._unsaid[event] += 1
+            return
+        self._said_ms[event] = now_ms
+        log.warning(event, error=str(error), left_out=self._unsaid.pop(event, 0), **facts)
 
     def _fold(self, view: OrderView, answer: _Answers) -> OrderView:
         told = seen = self.told(view)
