@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import httpx
@@ -20,6 +21,8 @@ from arbsaga.venues.port import EventListing
 
 GOOD_SKEW_S, MAX_SKEW_S = 1.5, 5.0
 """The venue tells whole seconds. Beyond the second figure the venue adapter refuses to start."""
+RECONCILED_S = 180.0
+"""Every minute is the rule; a restart may cost two."""
 VENUE_LIMIT_S = 60.0
 """Listing every open event of the live venue takes many pages."""
 
@@ -45,12 +48,13 @@ class Check:
 class Subject:
     """What is examined. Each callable raises ArbsagaError with one line where its part cannot be used.
 
-    `clob_url` is where the venue's clock is read; `wanted` the USD that the desk may use; `page_services` how many
-    services a page goes to.
+    `last_reconciled` tells when the account last was, None for never; it raises RPCError. `clob_url` is where the
+    venue's clock is read; `wanted` the USD that the desk may use; `page_services` how many services a page goes to.
     """
 
     open_venue: Callable[[], PolymarketVenue]
     connect: Callable[[], Awaitable[Client]]
+    last_reconciled: Callable[[Client], Awaitable[datetime | None]]
     open_ledger: Callable[[], Ledger]
     clob_url: str
     wanted: Usd
@@ -63,7 +67,7 @@ async def examine(subject: Subject) -> list[Check]:
         _key(subject), _clock(subject.clob_url), _temporal(subject), asyncio.to_thread(_ledger, subject)
     )
     account = await _account(venue, subject.wanted) if venue else []
-    return [key, *clock, *account, temporal, *ledger, _pages(subject.page_services)]
+    return [key, *clock, *account, *temporal, *ledger, _pages(subject.page_services)]
 
 
 async def _key(subject: Subject) -> tuple[Check, PolymarketVenue | None]:
@@ -144,16 +148,27 @@ def _funds(cash: Usd, wanted: Usd) -> Check:
     return Check("funds", Status.OK, f"{cash:.2f} USD are free")
 
 
-async def _temporal(subject: Subject) -> Check:
+async def _temporal(subject: Subject) -> list[Check]:
     try:
         client = await subject.connect()
         info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+        last = await subject.last_reconciled(client)
     except ArbsagaError as error:
-        return _fail("temporal", error)
+        return [_fail("temporal", error)]
     except RPCError as error:
-        return Check("temporal", Status.FAIL, f"the server stopped answering ({error.message}): look at its log")
+        return [Check("temporal", Status.FAIL, f"the server stopped answering ({error.message}): look at its log")]
     where = f"server {info.server_version}, namespace {client.namespace}"
-    return Check("temporal", Status.OK, f"{where}, search attributes registered")
+    return [Check("temporal", Status.OK, f"{where}, search attributes registered"), _reconciled(last)]
+
+
+def _reconciled(last: datetime | None) -> Check:
+    if last is None:
+        return Check("reconciled", Status.OK, "never yet: it begins with the first trader of this account")
+    ago = (datetime.now(UTC) - last).total_seconds()
+    if ago <= RECONCILED_S:
+        return Check("reconciled", Status.OK, f"venue and ledger were compared {ago:.0f} s ago")
+    line = f"venue and ledger were last compared {ago / 60:.0f} min ago: start a trader or a worker"
+    return Check("reconciled", Status.WARN, line)
 
 
 def _ledger(subject: Subject) -> list[Check]:

@@ -3,8 +3,9 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,15 @@ async def healthy_temporal() -> SimpleNamespace:
     return SimpleNamespace(workflow_service=SimpleNamespace(get_system_info=get_system_info), namespace="default")
 
 
+def reconciled(**ago: int) -> Callable[[object], Awaitable[datetime | None]]:
+    """The account was reconciled so long ago; never without a time."""
+
+    async def last(_client: object) -> datetime | None:
+        return datetime.now(UTC) - timedelta(**ago) if ago else None
+
+    return last
+
+
 @pytest.fixture
 async def clinic(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
     """Everything is well; the account has 500 USD unless the test says otherwise."""
@@ -51,6 +61,7 @@ async def clinic(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
         subject = Subject(
             open_venue=lambda: PolymarketVenue(PolymarketSettings.at(url, key)),
             connect=healthy_temporal,
+            last_reconciled=reconciled(seconds=20),
             open_ledger=lambda: Ledger.open(f"sqlite:///{path}", busy_ms=50),
             clob_url=url,
             wanted=D(100),
@@ -69,7 +80,18 @@ async def test_what_is_well_is_ok(clinic: Clinic):
     checks = await examine(clinic.subject)
     assert [(check.name, check.status) for check in checks] == [
         (name, Status.OK)
-        for name in ("key", "exchange", "clock", "account", "allowances", "funds", "temporal", "ledger", "pages")
+        for name in (
+            "key",
+            "exchange",
+            "clock",
+            "account",
+            "allowances",
+            "funds",
+            "temporal",
+            "reconciled",
+            "ledger",
+            "pages",
+        )
     ], checks
     lines = by_name(checks)
     assert lines["funds"].line == "500.00 USD are free"
@@ -189,6 +211,16 @@ async def test_temporal_that_cannot_be_used_is_told(clinic: Clinic):
 
     check = by_name(await examine(replace(clinic.subject, connect=fail)))["temporal"]
     assert (check.status, check.line) == (Status.FAIL, "search attributes missing in namespace default: run x")
+
+
+async def test_an_account_that_is_not_reconciled_is_told(clinic: Clinic):
+    """No worker is there to do it; before the first trader that is as it should be."""
+    assert by_name(await examine(clinic.subject))["reconciled"].line.startswith("venue and ledger were compared 20")
+    stale = replace(clinic.subject, last_reconciled=reconciled(minutes=12))
+    check = by_name(await examine(stale))["reconciled"]
+    assert (check.status, "12 min ago" in check.line) == (Status.WARN, True)
+    new = by_name(await examine(replace(clinic.subject, last_reconciled=reconciled())))["reconciled"]
+    assert (new.status, "never yet" in new.line) == (Status.OK, True)
 
 
 async def test_temporal_that_stops_answering_is_told(clinic: Clinic):

@@ -16,6 +16,7 @@ from workers.console import show
 from workers.doctor import Check, Status, Subject, examine
 from workers.folder import DataFolder
 from workers.heartbeat import Heart
+from workers.reconciler import last_reconciled
 from workers.report import emit
 from workers.site import exchange_url, open_ledger
 from workers.unconfirmed import UNCONFIRMED
@@ -66,6 +67,7 @@ def _subject(config: Config, folder: DataFolder) -> Subject:
     return Subject(
         open_venue=lambda: open_venue(config, folder),
         connect=lambda: connect(temporal_settings(config, folder)),
+        last_reconciled=lambda client: last_reconciled(client, config.account),
         open_ledger=lambda: open_ledger(config, folder),
         clob_url=clob_url,
         wanted=config.total,
