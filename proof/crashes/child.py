@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from arbsaga.errors import Unavailable
 from workers.connect import TemporalSettings, connect
@@ -73,7 +74,7 @@ def _end_with(sentinel: int) -> None:
 async def connected(temporal: str) -> Client:
     """A client on the Temporal server. While that one is being restarted, asked for again, as a supervisor would."""
     for _ in range(CONNECT_TRIES):
-        with suppress(Unavailable):
+        with suppress(Unavailable, RPCError):
             return await connect(TemporalSettings(temporal))
         await asyncio.sleep(0.2)
     return await connect(TemporalSettings(temporal))

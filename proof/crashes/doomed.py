@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -47,9 +46,7 @@ async def _work(setting: Setting, case: Case, plan: TradePlan, wire: Connection)
     async with build_worker(client, [*trading.all(), *desk.all()], setting.queue, max_cached_workflows=cache):
         handle = await _start(client, replace_times(plan), setting.queue)
         wire.send(("started", plan.trade_id))
-        # Terminated from outside: whoever did that starts the trade again.
-        with suppress(WorkflowFailureError):
-            await handle.result()
+        await _ended(handle)
         wire.send(("over", tuple(knife.trace)))
         os._exit(0)
 
@@ -57,6 +54,18 @@ async def _work(setting: Setting, case: Case, plan: TradePlan, wire: Connection)
 def replace_times(plan: TradePlan) -> TradePlan:
     """The plan, decided now."""
     return replace(plan, decided_ms=now_ms(), lease_expires_ms=now_ms() + 60_000)
+
+
+async def _ended(handle: WorkflowHandle[ArbitrageWorkflow, TradeRecord]) -> None:
+    """Wait for the trade's end, through outages of the server."""
+    while True:
+        try:
+            await handle.result()
+            return
+        except RPCError:
+            await asyncio.sleep(0.2)
+        except WorkflowFailureError:  # terminated from outside: whoever did that starts the trade again
+            return
 
 
 async def _start(client: Client, plan: TradePlan, queue: str) -> WorkflowHandle[ArbitrageWorkflow, TradeRecord]:

@@ -164,9 +164,10 @@ class Standby:
             await run.worker.shutdown()
             await run.working
         missed = await run.acting if run.acting.done() else ("not everything was done to it",)
+        run.acting.cancel()
         late = any(fault.startswith("late_post") for fault in run.case.story.faults)
         wrong = run.wrong + await asyncio.to_thread(
-            judge, self._setting, run.plan, run.phase, self._ledger, delivered_late=late
+            judge, self._setting, run.plan.trade_id, run.phase, self._ledger, delivered_late=late
         )
         replays, differing = await self._replayed()
         if not run.phase:
