@@ -54,7 +54,16 @@ class Report:
     """What was rebuilt, and the subjects of each kind of finding."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    kinds: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _noted: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def note(self, kind: str, subject: str) -> None:
+        """Say something of a subject, once."""
+        self._noted.setdefault(kind, {})[subject] = None
+
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """The subjects of each kind, in the order they were found."""
+        return {kind: list(subjects) for kind, subjects in self._noted.items()}
 
     @property
     def explained(self) -> bool:
@@ -123,10 +132,13 @@ async def open_books(ledger: Ledger, venue: Venue, account: str) -> Usd:
 
 @dataclass(slots=True)
 class _Making:
+    """One rebuild. `told` are the trades of which at least the start of a history could be read."""
+
     sources: Sources
     new: RebuiltLedger
     report: Report
     histories: list[History] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
     unanswered: set[OrderKey] = field(default_factory=set)
     under_way: set[str] = field(default_factory=set)
 
@@ -136,6 +148,7 @@ class _Making:
         async for history in self.sources.histories():
             if not history.account or history.account in accounts:
                 self.histories.append(history)
+                self.told.update([history.trade_id] if history.account else [])
             else:
                 self._note(FOREIGN, history.account)
 
@@ -163,7 +176,7 @@ class _Making:
             key = (row["trade_id"], row["leg"], row["attempt"])
             if row["intended"] and key not in known:
                 self.new.take_order(row)
-                told = row["trade_id"] in self._told
+                told = row["trade_id"] in self.told
                 self._note(UNSHOWN if told else NO_HISTORY, "/".join(map(str, key)) if told else row["trade_id"])
 
     def _intend(self, one: Sent) -> None:
@@ -216,7 +229,7 @@ class _Making:
                 assert self.sources.old is not None, "the rows are its"
                 record = self.sources.old.last_record(trade_id)
                 assert record is not None, "a trade's row was recorded"
-                self._note(LATER if trade_id in self._told else NO_HISTORY, trade_id)
+                self._note(LATER if trade_id in self.told else NO_HISTORY, trade_id)
                 yield record
 
     # -- what is only kept ---------------------------------------------------------------------------------------
@@ -235,12 +248,16 @@ class _Making:
                 self.new.archive(name, one.json)
 
     def _judge_problems(self) -> None:
-        whole = {history.trade_id for history in self.histories if not history.problem}
+        """A run of which another copy is whole lacks nothing; of the rest the old ledger may know."""
+        whole: defaultdict[str, set[int]] = defaultdict(set)
+        for history in self.histories:
+            if not history.problem and not history.watch:
+                whole[history.trade_id] |= {0, history.started_ms}
         in_old = {row["trade_id"] for name in ("trades", "orders") for row in self._old_rows(name)}
         for history in self.histories:
-            if history.problem and history.trade_id not in whole:
-                told = history.trade_id in in_old
-                self._note(UNREAD if told else INCOMPLETE, f"{history.trade_id} ({history.problem})")
+            if history.problem and history.started_ms not in whole[history.trade_id]:
+                known = history.trade_id in in_old
+                self._note(UNREAD if known else INCOMPLETE, f"{history.trade_id} ({history.problem})")
 
     # -- the comparison ------------------------------------------------------------------------------------------
 
@@ -263,17 +280,11 @@ class _Making:
 
     # -- shared ------------------------------------------------------------------------------------------------
 
-    @property
-    def _told(self) -> set[str]:
-        """Trades of which at least the start of a history could be read."""
-        return {history.trade_id for history in self.histories if history.account}
-
     def _old_rows(self, table: str) -> list[Row]:
         return self.sources.old.rows(models.metadata.tables[table]) if self.sources.old else []
 
     def _note(self, kind: str, subject: str) -> None:
-        if subject not in self.report.kinds[kind]:
-            self.report.kinds[kind].append(subject)
+        self.report.note(kind, subject)
 
 
 def _plain(difference: Difference) -> str:

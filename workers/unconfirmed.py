@@ -37,6 +37,10 @@ UNCONFIRMED = (
         "treat it as possibly live, look it up by its id and cancel it",
     ),
     Unconfirmed(
+        "Whether a dead-man heartbeat that ran out stays armed, or is over with its one cancel-all",
+        "beat for as long as the watchdog lives, and go on at its next start",
+    ),
+    Unconfirmed(
         "Whether making and taking amounts of an answer include the fee",
         "never compute with them: fills come from trades",
     ),

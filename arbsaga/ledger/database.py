@@ -36,7 +36,7 @@ def create(url: str, durability: Durability, busy_ms: int) -> Engine:
 
     Raises ConfigError for any other URL: only SQLite was ever tested to be safe from several processes here.
     """
-    engine = create_engine(_parse(url), connect_args={"timeout": busy_ms / 1000})
+    engine = create_engine(parse(url), connect_args={"timeout": busy_ms / 1000})
     synchronous = durability.upper()
 
     @event.listens_for(engine, "connect")
@@ -93,7 +93,8 @@ def _begin_write(raw: sqlite3.Connection, busy_ms: int) -> None:
         raw.execute(f"PRAGMA busy_timeout={busy_ms}")
 
 
-def _parse(url: str) -> URL:
+def parse(url: str) -> URL:
+    """The URL of a ledger's file. Raises ConfigError for anything but `sqlite:///file`."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:

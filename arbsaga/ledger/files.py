@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from arbsaga.errors import Unavailable
+from arbsaga.ledger.database import parse
 
 
 def path_of(url: str) -> Path:
-    """The file of a `sqlite:///file` URL that a ledger was or could be opened with."""
-    return Path(make_url(url).database or "").absolute()
+    """The file that a ledger's URL names. Raises ConfigError for anything but `sqlite:///file`."""
+    return Path(parse(url).database or "").absolute()
 
 
 def beside(ledger: Path) -> Path:

@@ -1,9 +1,11 @@
 """Trades of every kind on the real server, executions deleted from it, and ledgers as plain rows."""
 
 import asyncio
+import base64
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -149,3 +151,16 @@ def changed(path: Path, *statements: str) -> Path:
             target.execute(statement)
         target.commit()
     return copy
+
+
+def changed_payloads(whole: str, event_type: str, at: str, change: Callable[[Any], Any]) -> str:
+    """The history with the payload at this place of each event of a type changed."""
+    history = json.loads(whole)
+    for event in history["events"]:
+        if event["eventType"] != event_type:
+            continue
+        attributes = next(value for key, value in event.items() if key.endswith("EventAttributes"))
+        for payload in attributes[at]["payloads"]:
+            body = change(json.loads(base64.b64decode(payload["data"])))
+            payload["data"] = base64.b64encode(json.dumps(body).encode()).decode()
+    return json.dumps(history)

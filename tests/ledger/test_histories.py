@@ -1,11 +1,11 @@
 """Histories that are torn, junk, or of another version: what can be read is, and what cannot is said."""
 
-import base64
 import json
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
+from rebuild_make import changed_payloads
 from temporal_rig import Rig, make_plan
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -19,19 +19,6 @@ async def whole(rig: Rig) -> str:
     async with rig.worker():
         await rig.trade(plan)
     return (await rig.client.get_workflow_handle(f"basket/{plan.basket.key}").fetch_history()).to_json()
-
-
-def changed(whole: str, event_type: str, at: str, change) -> str:
-    """The history with the payload at this place of each event of a type changed."""
-    history = json.loads(whole)
-    for event in history["events"]:
-        if event["eventType"] != event_type:
-            continue
-        attributes = next(value for key, value in event.items() if key.endswith("EventAttributes"))
-        for payload in attributes[at]["payloads"]:
-            body = change(json.loads(base64.b64decode(payload["data"])))
-            payload["data"] = base64.b64encode(json.dumps(body).encode()).decode()
-    return json.dumps(history)
 
 
 async def test_a_whole_history_tells_every_order_and_record(whole: str) -> None:
@@ -89,10 +76,10 @@ async def test_a_message_of_another_version_is_said_and_the_rest_is_read(whole: 
     def other(body: dict[str, object]) -> dict[str, object]:
         return {key: value for key, value in body.items() if key != "phase"} | {"a_new_field": 1}
 
-    read = await of_archive("t", changed(whole, scheduled, "input", other))
+    read = await of_archive("t", changed_payloads(whole, scheduled, "input", other))
     assert "record: written by another version of arbsaga?" in read.problem
     assert (len(read.sent), len(read.booked)) == (2, 0)
-    started = changed(whole, "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED", "input", lambda body: {"new": body})
+    started = changed_payloads(whole, "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED", "input", lambda body: {"new": body})
     read = await of_archive("t", started)
     assert (read.trade_id, read.account, read.sent) == ("t", "", ())
     assert "another version" in read.problem

@@ -1,20 +1,34 @@
 """The ledger made again from histories is the ledger: on the real server, with real activities, executions deleted."""
 
 import asyncio
+import json
 import secrets
+import threading
+from dataclasses import replace
 from decimal import Decimal as D
 from typing import Any
 
 from memory_venue import Behaviour
-from rebuild_make import Trades, changed, path_of, rebuilt, rows, unequal
+from rebuild_make import Trades, changed, changed_payloads, path_of, rebuilt, rows, unequal
 from temporal_rig import Rig, make_plan, until
 
 from arbsaga.domain.orders import OrderState
 from arbsaga.ledger import Ledger
 from arbsaga.ledger.rebuilt import order_key
-from arbsaga.saga.messages import Phase
+from arbsaga.saga.messages import Phase, TradePlan
 from workers.histories import on_server
-from workers.rebuild import INCOMPLETE, NO_HISTORY, UNANSWERED, UNREAD, UNSHOWN
+from workers.rebuild import (
+    CLOSED,
+    CONTRADICTION,
+    INCOMPLETE,
+    KEPT,
+    LATER,
+    NO_HISTORY,
+    UNANSWERED,
+    UNDER_WAY,
+    UNREAD,
+    UNSHOWN,
+)
 from workflows.messages import held_id
 
 
@@ -204,3 +218,109 @@ async def test_a_junk_archive_is_said_and_changes_nothing(rig: Rig) -> None:
     _, report = await rebuilt(rig, junk, server=False)
     assert report.kinds[INCOMPLETE] == [f"{plans[0].trade_id} (no history, or a torn one)"]
     assert not report.complete
+
+
+async def test_what_no_history_has_is_taken_over_and_what_the_archive_lacks_is_kept(rig: Rig) -> None:
+    """A record that no workflow made (a reconciler wrote it), and a history that only the server has: both are said."""
+    plan = make_plan()
+    async with rig.worker():
+        record = await rig.trade(plan)
+        await until(lambda: rig.ledger.history(plan.trade_id))
+    later = replace(record, phase=Phase.HELD, reason="looked at again", time_ms=record.time_ms + 5)
+    rig.ledger.record(later)
+    old = changed(path_of(rig), "DELETE FROM histories")
+    path, report = await rebuilt(rig, old)
+    assert {LATER: [plan.trade_id], KEPT: [plan.trade_id]}.items() <= report.kinds.items()
+    assert report.explained
+    assert unequal(path_of(rig), path).keys() <= {"histories"}, "the same events, but maps in another order"
+
+
+async def test_a_record_under_way_is_booked(rig: Rig, monkeypatch) -> None:
+    """The workflow has recorded its end, the ledger has not answered yet: it will be booked, so it is, and is said."""
+    plan = make_plan()
+    held_back = threading.Event()
+    write = rig.ledger.record
+    monkeypatch.setattr(rig.ledger, "record", lambda record: held_back.wait(20) and write(record))
+    rig.quote(plan)
+    async with rig.worker():
+        handle = await rig.start(plan)
+        await until(lambda: recording(rig, plan))
+        path, report = await rebuilt(rig, path_of(rig))
+        held_back.set()
+        await handle.result()
+    assert report.kinds[UNDER_WAY] == [plan.trade_id]
+    assert report.explained
+    made = Ledger.open(f"sqlite:///{path}")
+    assert made.trade(plan.trade_id).row == rig.ledger.trade(plan.trade_id).row
+    made.close()
+
+
+async def recording(rig: Rig, plan: TradePlan) -> bool:
+    histories = [history async for history in on_server(rig.client) if history.trade_id == plan.trade_id]
+    return any(not booked.done for history in histories for booked in history.booked)
+
+
+async def test_a_record_of_another_order_than_was_intended_is_left_out(rig: Rig) -> None:
+    """A history that names two ids for one attempt contradicts itself: nothing of that record is booked."""
+    plan = make_plan()
+    async with rig.worker():
+        record = await rig.trade(plan)
+        await until(lambda: rig.ledger.history(plan.trade_id))
+    history = rig.ledger.history(plan.trade_id)
+    other = changed_payloads(history, "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED", "input", _with_another_id)
+    rig.ledger.archive(plan.trade_id, other)
+    old = changed(path_of(rig), *(f"DELETE FROM {table}" for table in ("fills", "orders", "trades")))
+    path, report = await rebuilt(rig, old, server=False)
+    assert report.kinds[CONTRADICTION] == [plan.trade_id]
+    assert not report.explained
+    assert not rows(path, "trades")
+    assert {row[3] for row in fence(path)} == {view.order_id for view in record.orders}
+
+
+def _with_another_id(body: dict[str, Any]) -> dict[str, Any]:
+    if "phase" in body:
+        body["orders"][0]["order_id"] = "0xother"
+    return body
+
+
+async def test_profit_booked_at_another_moment_is_no_difference_to_judge(rig: Rig) -> None:
+    """Positions shared by trades may be empty in between in one order of booking and not in another."""
+    plan = make_plan()
+    async with rig.worker():
+        await rig.trade(plan)
+        await until(lambda: rig.ledger.history(plan.trade_id))
+    token = plan.basket.legs[0].instrument.token
+    rig.ledger.book_payout(plan.account, "memory", token, D(12), D(12), f"{token}/12")
+    assert rig.ledger.profit(plan.account) > 0
+    old = changed(
+        path_of(rig),
+        "UPDATE postings SET amount = amount + 1 WHERE entry LIKE 'close/%' AND book = 'profit'",
+        "UPDATE postings SET amount = amount - 1 WHERE entry LIKE 'close/%' AND book LIKE 'position:%'",
+    )
+    _, report = await rebuilt(rig, old)
+    assert len(report.kinds[CLOSED]) == 1
+    assert report.explained
+
+
+async def test_terms_of_an_answer_go_before_terms_of_a_question(rig: Rig) -> None:
+    """A reset asks for the same attempt with other terms; what was written down, and sent, is what the answer tells."""
+    plan = make_plan()
+    async with rig.worker():
+        await rig.trade(plan)
+        await until(lambda: rig.ledger.history(plan.trade_id))
+    history = json.loads(rig.ledger.history(plan.trade_id))
+    lost = {
+        **history,
+        "events": [one for one in history["events"] if "activityTaskCompletedEventAttributes" not in one],
+    }
+    asked = changed_payloads(json.dumps(lost), "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED", "input", _with_other_terms)
+    rig.ledger.archive(f"{plan.trade_id}/another-run", asked)
+    path, report = await rebuilt(rig, path_of(rig), server=False)
+    assert fence(path) == fence(path_of(rig))
+    assert UNANSWERED not in report.kinds
+
+
+def _with_other_terms(body: dict[str, Any]) -> dict[str, Any]:
+    for terms in body.get("ask", {}).get("orders", ()):
+        terms["limit"], terms["created_ms"] = "0.01", terms["created_ms"] - 60_000
+    return body

@@ -65,7 +65,7 @@ def rebuild_command(
         if replace and report.complete:
             backup = files.take_place(target, path)
             result |= {"file": str(path), "replaced": True, "backup": backup and str(backup)}
-    result |= {"counts": report.counts, "notes": said, "findings": dict(report.kinds)}
+    result |= {"counts": report.counts, "notes": said, "findings": report.kinds}
     console.show(
         result, "\n".join([*said, *report.lines(), *_ending(result, report, path, compared=compared)]), as_json=as_json
     )
@@ -152,7 +152,7 @@ async def _without_old(config: Config, path: Path, report: Report, venue: Polyma
         await venue.start()
         opening = await open_books(new, venue, config.account)
     except (UserError, VenueError) as error:
-        report.kinds[NO_OPENING].append(str(error))
+        report.note(NO_OPENING, str(error))
         return f"there was no ledger {path}: payouts are not booked; entries are halted"
     finally:
         new.close()
