@@ -79,7 +79,7 @@ async def run(settings: ExchangeSettings, ready: Callable[[str], None] | None = 
 
 @asynccontextmanager
 async def _serving(settings: ExchangeSettings) -> AsyncIterator[tuple[str, World | Playback | None]]:
-    with closing(_listening(settings)) as listener, closing(_recovered(settings)) as engine:
+    with closing(_bound(settings)) as listener, closing(_recovered(settings)) as engine:
         truth, keys = settings.data_dir / TRUTH, settings.data_dir / KEYS
         wire = Wire(Venue(engine, truth, wall_ms, settings.wire, keys), settings.seed)
         world = _world(settings, engine, wire)
@@ -106,16 +106,23 @@ def _world(settings: ExchangeSettings, engine: Engine, wire: Wire) -> World | Pl
     return None
 
 
-def _listening(settings: ExchangeSettings) -> socket.socket:
-    """The port, taken before anything is written: a second start by mistake leaves no trace. Raises Unavailable."""
+def _bound(settings: ExchangeSettings) -> socket.socket:
+    """The port, taken before anything is written: a second start by mistake leaves no trace. Raises Unavailable.
+
+    Nobody can connect yet: what came while the journal is read would wait, and be taken long after it was sent.
+    """
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((settings.host, settings.port))
+        bound.bind((settings.host, settings.port))
     except OSError as error:
+        bound.close()
         why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
         raise Unavailable(
             f"the exchange cannot listen on {settings.host}:{settings.port} ({why.lower()}): "
             "stop what uses that port, or name another with --port"
         ) from error
+    return bound
 
 
 def _recovered(settings: ExchangeSettings) -> Engine:

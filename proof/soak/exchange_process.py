@@ -17,7 +17,9 @@ from workers.report import emit
 
 DEPOSIT = Decimal(1_000_000)
 EVENTS = 30
-MISPRICING = Mispricing(window_ms=(40_000, 5_000), every_ms=(3_000, 6_000), life_ms=(1_500, 4_000), shares=(20, 80))
+LIFETIME_S = (60, 120)
+MISPRICING = Mispricing(window_ms=(100_000, 25_000), every_ms=(4_000, 8_000), life_ms=(1_500, 4_000), shares=(20, 80))
+"""Not shortly before a market resolves: a trade that is undoing one leg by then can only be HELD."""
 SETTLES = EngineSettings(mined_ms=(200, 800), confirmed_ms=(100, 600), retry_ms=(200, 600))
 
 
@@ -27,7 +29,7 @@ def settings(folder: Path, port: int, seed: int, wallet: str, faults: tuple[str,
         folder,
         port=port,
         seed=seed,
-        world=WorldSettings(neg_risk_events=EVENTS, binary_events=0, lifetime_s=(20, 40), mispricing=MISPRICING),
+        world=WorldSettings(neg_risk_events=EVENTS, binary_events=0, lifetime_s=LIFETIME_S, mispricing=MISPRICING),
         faults=faults,
         deposits={wallet: DEPOSIT},
         engine=SETTLES,

@@ -12,6 +12,8 @@ from arbsaga.saga.messages import Phase
 from workers.folder import DataFolder
 from workers.verdict import compare
 
+LATE_MS = 2_000
+"""The limit around a post: one that left in time is waited for so long, and a starved exchange reads it as late."""
 OPEN = "ExecutionStatus = 'Running'"
 
 
@@ -49,5 +51,6 @@ def second_judge(folder: DataFolder, account: str, wallet: str) -> list[str]:
         return []
     from tools.check_truth import check  # noqa: PLC0415
 
-    findings = check(folder.truth, folder.path / "ledger.sqlite", folder.alerts, account, wallet)
+    ledger = folder.path / "ledger.sqlite"
+    findings = check(folder.truth, ledger, folder.alerts, account, wallet, late_ms=LATE_MS)
     return [f"second judge: {line}" for line in findings.violations]

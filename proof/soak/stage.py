@@ -22,7 +22,7 @@ START_LIMIT_S = 90.0
 NO_ORDER = (Phase.VALIDATING, Phase.REFUSED)
 SETTINGS = {
     "ARBSAGA_SCAN__MAX_STARTS": "40",
-    "ARBSAGA_DESK__TOTAL": "6000",
+    "ARBSAGA_DESK__TOTAL": "15000",
     "ARBSAGA_PATIENCE__PROVE_MS": "6000",
 }
 """What differs from the shipped settings: many trades at once, and less quiet before "it never existed"."""

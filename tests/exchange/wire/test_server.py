@@ -1,6 +1,7 @@
 """The exchange as a process: starting, stopping, crashing, going on, and what it says when it cannot start."""
 
 import asyncio
+import errno
 import json
 import resource
 import signal
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 
 import arbsaga.exchange
 from arbsaga.errors import ConfigError, Unavailable, UnknownThing
+from arbsaga.exchange import server
 from arbsaga.exchange.playback import PlaybackSettings
 from arbsaga.exchange.polymarket.venue import WireSettings
 from arbsaga.exchange.server import ExchangeSettings, RecordedWorld, run
@@ -83,6 +85,26 @@ async def test_a_taken_port(tmp_path):
         with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1:{port} .*address already in use.*--port"):
             await run(ExchangeSettings(data_dir=tmp_path / "new", port=port))
     assert not (tmp_path / "new").exists()
+
+
+async def test_nobody_can_connect_before_the_journal_is_read(tmp_path, monkeypatch):
+    """Orders waited in the socket of an exchange that was starting, and were taken 2 s after their last moment."""
+    tried = []
+
+    def recovered(settings):
+        with socket.socket() as client:
+            tried.append(client.connect_ex(("127.0.0.1", settings.port)))
+        return recover(settings)
+
+    recover = server._recovered
+    monkeypatch.setattr(server, "_recovered", recovered)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with server._serving(ExchangeSettings(data_dir=tmp_path, port=port, world=None)) as (url, _):
+        assert tried == [errno.ECONNREFUSED]
+        with socket.create_connection(("127.0.0.1", port), 5):
+            assert url.endswith(str(port))
 
 
 async def test_an_address_that_is_not_here(tmp_path):
