@@ -1,7 +1,10 @@
 """The verdict on a soak: the exchange's record against the ledger, the pages, and the workflows that are left."""
 
 import importlib.util
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
 
 from temporalio.client import Client
 
@@ -34,8 +37,23 @@ def violations(folder: DataFolder, ledger: Ledger, account: str, wallet: str) ->
         found.append(f"{verdict.unhedged_shares} shares are naked: {'; '.join(verdict.exposures)}")
     found += verdict.differences
     found += [f"trade {row.trade_id} ended in the ledger as {row.phase}" for row in rows if not row.ended]
+    found += damaged([folder.path / "ledger.sqlite", folder.temporal_dir / "temporal.sqlite"])
     found += silent(rows, read_alerts(folder.alerts) if folder.alerts.exists() else ())
     return found + second_judge(folder, account, wallet)
+
+
+def damaged(files: Iterable[Path]) -> list[str]:
+    """Databases that did not survive."""
+    found = []
+    for file in files:
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+                ((answer,), *_) = database.execute("PRAGMA quick_check").fetchall()
+        except sqlite3.Error as error:
+            answer = str(error)
+        if answer != "ok":
+            found.append(f"the database {file.name} is damaged: {answer}")
+    return found
 
 
 def silent(rows: Iterable[TradeRow], alerts: Sequence[Alert]) -> list[str]:

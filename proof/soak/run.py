@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,15 +81,15 @@ async def run(soak: Soak) -> Outcome:
     logs.configure(folder.log("soak"))
     outcome = Outcome(folder.path)
     wallet = wallet_address(config, folder)
-    async with running(config, wallet, soak.seed, soak.faults) as stage:
-        await _trade_and_kill(stage, soak, outcome)
-        await _let_end(stage, outcome)
-        ledger = open_ledger(config, folder)
-        try:
-            await _measure(stage, ledger, outcome)
-            outcome.violations += violations(folder, ledger, config.account, wallet)
-        finally:
-            ledger.close()
+    try:
+        async with running(config, wallet, soak.seed, soak.faults) as stage:
+            await _trade_and_kill(stage, soak, outcome)
+            await _let_end(stage, outcome)
+            with closing(open_ledger(config, folder)) as ledger:
+                await _measure(stage, ledger, outcome)
+                outcome.violations += violations(folder, ledger, config.account, wallet)
+    except ArbsagaError as error:
+        outcome.violations.append(f"it broke off: {error}")
     logs.close()
     if not outcome.violations and not soak.keep:
         shutil.rmtree(folder.path)

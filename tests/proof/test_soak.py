@@ -1,6 +1,8 @@
 """The pure parts of the soak: what is killed when, and how recovery is measured."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from itertools import islice, pairwise
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ from arbsaga.notify import Alert
 from arbsaga.saga.messages import Page, Phase
 from proof.soak import SEED, SOAKS
 from proof.soak.figures import figures, notes
-from proof.soak.judging import silent
+from proof.soak.judging import damaged, silent
 from proof.soak.plan import TRADERS, Kill, Pauses, Victim, kills
 from proof.soak.recovery import Life, moved_again, never_moved, percentile, recoveries
 from proof.soak.run import Outcome, Soak, told
@@ -122,6 +124,17 @@ def test_a_held_trade_must_have_been_paged() -> None:
     rows = [SimpleNamespace(trade_id=name, phase=Phase.HELD) for name in ("told", "silent")]
     page = Page("told", "told/held", "held", (), "decide")
     assert silent(rows, [Alert(page, AT, (), ())]) == ["trade silent is HELD and nobody was paged"]
+
+
+def test_a_damaged_database_is_found(tmp_path) -> None:
+    for name in ("good.sqlite", "bad.sqlite"):
+        with closing(sqlite3.connect(tmp_path / name)) as database:
+            database.executescript("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(20000));")
+    whole = (tmp_path / "bad.sqlite").read_bytes()
+    (tmp_path / "bad.sqlite").write_bytes(whole[:4096] + b"\xff" * 4096 + whole[8192:])
+    (line,) = damaged([tmp_path / "good.sqlite", tmp_path / "bad.sqlite"])
+    assert line.startswith("the database bad.sqlite is damaged")
+    assert damaged([tmp_path / "absent.sqlite"])
 
 
 def test_a_violation_names_the_command_and_the_records(tmp_path) -> None:
