@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from proof.crashes import sample
 from proof.crashes.cuts import How
@@ -33,8 +34,10 @@ def prove(effort: Effort) -> Result:
     """Run what the effort asks for, and count it."""
     with theatre() as opened:
         results, left_out = _matrix(opened, effort)
-        outage = _under_outage(opened, sample.under_outage(UNDER_OUTAGE[effort]))
-    return _result(results, outage, left_out)
+        outage, outages = _under_outage(opened, sample.under_outage(UNDER_OUTAGE[effort]))
+    return _result(
+        [*results, *outage], left_out, f"{len(outage)} trades while the Temporal server died {outages} times"
+    )
 
 
 def run_cases(cases: Iterable[Case], mutation: str = "", stages: int = STAGES[Effort.QUICK]) -> list[CaseResult]:
@@ -56,40 +59,42 @@ def _matrix(opened: Theatre, effort: Effort) -> tuple[list[CaseResult], int]:
     return results, len(cases) + len(uncut) - len(results)
 
 
-def _under_outage(opened: Theatre, cases: Sequence[Case]) -> list[CaseResult]:
-    """The Temporal server dies three times while these trades are under way."""
+def _under_outage(opened: Theatre, cases: Sequence[Case]) -> tuple[list[CaseResult], int]:
+    """What became of these trades, and how often the Temporal server died while they were under way."""
     stop = threading.Event()
-    crashing = threading.Thread(target=_crash, args=(opened, stop))
-    crashing.start()
-    try:
-        return opened.run(cases, len(cases))
-    finally:
-        stop.set()
-        crashing.join()
+    with ThreadPoolExecutor(1) as other:
+        crashing = other.submit(_crash, opened, stop)
+        try:
+            results = opened.run(cases, len(cases))
+        finally:
+            stop.set()
+        return results, crashing.result()
 
 
-def _crash(opened: Theatre, stop: threading.Event) -> None:
+def _crash(opened: Theatre, stop: threading.Event) -> int:
     began = time.monotonic()
-    for at in OUTAGES_S:
+    for number, at in enumerate(OUTAGES_S):
         if stop.wait(max(0.0, began + at - time.monotonic())):
-            return
+            return number
         opened.server.crash()
+    return len(OUTAGES_S)
 
 
-def _result(results: Sequence[CaseResult], outage: Sequence[CaseResult], left_out: int) -> Result:
-    everything = [*results, *outage]
+def _result(everything: Sequence[CaseResult], left_out: int, outage: str) -> Result:
     cut = [one for one in everything if one.case.cut is not None]
     made = [one for one in cut if one.reached]
     kills = sum(one.case.cut is not None and one.case.cut.how is How.KILL for one in made)
     moments = Counter(str(one.case.cut.point.moment) for one in made if one.case.cut)
     ends = Counter(one.phase or "none" for one in everything)
+    odd = [f"{one.case}: {'; '.join(one.notes)}" for one in everything if one.notes]
     replays, seconds = sum(one.replays for one in everything), sorted(one.seconds for one in everything)
     notes = (
         f"{len({one.case.scenario for one in everything})} scenarios; cut at: {_counts(moments)}",
         f"{kills} workers killed, {len(made) - kills} stopped and woken",
-        f"{len(outage)} trades while the Temporal server was killed {len(OUTAGES_S)} times",
+        outage,
         f"{len(cut) - len(made)} cuts were not reached, {left_out} cases left out for want of time",
         f"ended: {_counts(ends)}; {replays} histories replayed; a case took {seconds[len(seconds) // 2]:.1f} s (p50)",
+        *([f"{len(odd)} not as planned, e.g. {odd[0]}"] if odd else []),
     )
     return Result(
         layer="crashes",
@@ -103,7 +108,6 @@ def _result(results: Sequence[CaseResult], outage: Sequence[CaseResult], left_ou
             "not_reached": len(cut) - len(made),
             "left_out": left_out,
             "replays": replays,
-            "outage": len(outage),
         },
     )
 

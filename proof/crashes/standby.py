@@ -174,13 +174,13 @@ class Standby:
             await self._give_up()
         return CaseResult(
             case=run.case,
-            violations=(*wrong, *differing, *self._out_of_place(reached=reached)),
+            violations=(*wrong, *differing),
             reached=reached,
             phase=run.phase or "",
             seconds=time.monotonic() - run.began,
             replays=replays,
             trace=trace,
-            notes=missed,
+            notes=(*missed, *self._out_of_place()),
         )
 
     async def _last_phase(self) -> Phase:
@@ -231,12 +231,10 @@ class Standby:
         with suppress(RPCError):
             await self._client.get_workflow_handle(self._run.workflow_id).terminate("the case is over")
 
-    def _out_of_place(self, *, reached: bool) -> list[str]:
-        """An uncut run that ends otherwise than its scenario says shows that the scenario is not what it says."""
+    def _out_of_place(self) -> list[str]:
+        """An uncut run that ends otherwise than its scenario says: the scenario is not what it says, or had no time."""
         run = self._run
-        if run.case.cut is not None and reached:
-            return []
-        if run.phase is None or run.phase in run.case.story.ends or run.case.forgetful:
+        if run.case.cut is not None or run.case.forgetful or run.phase in run.case.story.ends:
             return []
         return [f"uncut it ended {run.phase}, not {' or '.join(sorted(run.case.story.ends))}"]
 
