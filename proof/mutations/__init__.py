@@ -19,7 +19,7 @@ from proof.result import Effort, Result
 AT_ONCE = 6
 """Processes: most of their time they wait for clocks."""
 LIMIT_S = 240
-QUICK_LAYERS = ("simulation", "wire")
+QUICK_LAYERS = ("judgements", "simulation", "wire")
 
 
 @dataclass(frozen=True, slots=True)

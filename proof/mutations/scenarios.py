@@ -16,7 +16,7 @@ from arbsaga.exchange.polymarket.venue import WireSettings
 from arbsaga.saga.messages import Patience, Phase, TradePlan, UndoLimits
 from arbsaga.saga.story import arbitrage
 from proof.mutations.effects import WireEffects, WorkerDied
-from proof.mutations.stage import LEGS, PATIENCE, UNDO, Stage, now_ms, raised
+from proof.mutations.stage import LEGS, PATIENCE, SLOWNESS, UNDO, Stage, now_ms, raised
 from proof.mutations.wire_judge import violations
 
 COMMITTED = frozenset({Phase.COMMITTED})
@@ -24,7 +24,7 @@ UNDONE = frozenset({Phase.COMMITTED, Phase.FLAT})
 NOT_SENT = frozenset({Phase.COMMITTED, Phase.FLAT, Phase.REFUSED})
 """A loaded machine may be too late for orders whose last moment is near."""
 AT_ONCE = 5
-LIMIT_S = 90
+LIMIT_S = 30 + 15 * SLOWNESS
 """A trade that has not ended by then does not end."""
 SETTLE_S = 10
 

@@ -5,6 +5,7 @@ an exhaustive neg-risk event of three markets, whose YES asks add up to less tha
 """
 
 import itertools
+import os
 import random
 import ssl
 import time
@@ -56,8 +57,18 @@ ASKS = (
 BIDS = (("0.25", "200"),)
 QUICK = EngineSettings(mined_ms=(40, 40), confirmed_ms=(40, 40), retry_ms=(40, 40))
 BRISK = Keepalive(ping=200, dead=4_000, check=50, retry=20, retry_max=200, steady=1_000)
+SLOWNESS = min(6.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+"""How much longer things take on this machine now, for what must not be given up too soon."""
 PATIENCE = Patience(
-    entry=900, poll=50, undo=600, send_by=8_000, http=1_000, prove=800, settle=15_000, retry_min=10, retry_max=60
+    entry=900,
+    poll=50,
+    undo=600,
+    send_by=8_000,
+    http=1_000,
+    prove=800,
+    settle=int(12_000 * SLOWNESS),
+    retry_min=10,
+    retry_max=60,
 )
 """The story in less time. `send_by` is far, so that a loaded machine does not make orders late."""
 UNDO = UndoLimits(rounds=4)
