@@ -46,7 +46,8 @@ def merge(
     said = tuple(fills)
     if said or matched > 0:
         state = _further(OrderState.LIVE, state)
-    further, merged = _further(known.state, state), _merge_fills(known.fills, said)
+    further = _further(known.state, state)
+    merged = known.fills if said == known.fills else _merge_fills(known.fills, said)
     most, why = Size(max(known.matched, matched)), known.reason or reason
     if (further, merged, most, why) == (known.state, known.fills, known.matched, known.reason):
         return known

@@ -49,7 +49,7 @@ class Witness:
             else:
                 self._filled_ms.pop(key, None)
             if view.state is OrderState.UNKNOWN:
-                self._unknown.setdefault(key, view.terms.created_ms)
+                self._unknown.setdefault(key, self.clock.now_ms)
             elif key in self._unknown:
                 self._judge_page(key)
 
@@ -107,9 +107,9 @@ class Witness:
 
     def _judge_page(self, key: str) -> None:
         """A leg was unknown until now: was a person told in time that another had filled?"""
-        created_ms = self._unknown.pop(key)
+        told_ms, created_ms = self._unknown.pop(key), self.told[key].terms.created_ms
         filled_ms = min(self._filled_ms.values(), default=self.clock.now_ms)
-        due_ms = max(created_ms + self.plan.patience.one_sided, filled_ms) + PAGE_SLACK_MS + self.away_ms
+        due_ms = max(created_ms + self.plan.patience.one_sided, told_ms, filled_ms) + PAGE_SLACK_MS + self.away_ms
         until_ms = min(self.clock.now_ms, created_ms + self.plan.patience.send_by + LATEST_MS)
         paged_ms = self.pages.get(f"{self.plan.trade_id}/one-sided")
         if until_ms > due_ms and (paged_ms is None or paged_ms > due_ms):
