@@ -36,10 +36,11 @@ from workflows.desk import DeskWorkflow
 from workflows.held import HeldWorkflow
 from workflows.messages import basket_id, held_id
 
-END_LIMIT_S = 90
+END_LIMIT_S = 150
 """From the takeover to the trade's end; a stopped worker that goes on being handed tasks costs two seconds for each."""
 SETTLE_LIMIT_S = 15
 HELD_LIMIT_S = 30
+AWAY_S = 0.2
 LAST_ACT_S = 0.3
 """An act whose moment has not come so long after the end never comes."""
 
@@ -194,6 +195,9 @@ class Standby:
                 if not run.case.story.acts:
                     raise AssertionError(f"the trade's workflow failed: {error.cause}") from error
                 await run.acting
+                continue
+            except RPCError:  # the server is away
+                await asyncio.sleep(AWAY_S)
                 continue
             await asyncio.wait([run.acting], timeout=LAST_ACT_S)
             if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:

@@ -33,7 +33,7 @@ from workers.connect import TemporalSettings, prepare
 from workers.temporal_server import EmbeddedTemporal
 
 READY_LIMIT_S = 60
-CALL_LIMIT_S = 180
+CALL_LIMIT_S = 240
 """The longest call waits for a trade's end, which has a limit of its own."""
 CUT_LIMIT_S = 60
 """From the start of a worker to its cut, or to the end of its trade."""
