@@ -45,7 +45,10 @@ DEPTH = DepthSettings(60_000)
 
 @dataclass(slots=True)
 class Burst:
-    """What came of it: how many entered, times in seconds, the most at the exchange in USD, and what was wrong."""
+    """What came of it: how many entered, times in seconds, the most at the exchange in USD, and what was wrong.
+
+    `looks`: how often the desk was asked; `free`: what it last said is free.
+    """
 
     offered: int
     budget: int
@@ -56,6 +59,7 @@ class Burst:
     limit: Decimal = Decimal(0)
     most_out: Decimal = Decimal(0)
     looks: int = 0
+    free: Decimal = Decimal(0)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -156,7 +160,7 @@ async def _keep_offering(theatre: Theatre, traders: Sequence[Trader], found: Bur
             offer = Opportunity(quote, (), now_ms(), time.monotonic_ns())
             if traders[number % len(traders)].on_opportunity(offer):
                 del quotes[number]
-        busy = any(trader.in_flight or trader.desk.at_hand >= each for trader in traders)
+        busy = found.free >= each or any(trader.in_flight or trader.desk.at_hand >= each for trader in traders)
         if not busy and not used_up:
             used_up, end = True, min(end, time.monotonic() + 2)
         await asyncio.sleep(AGAIN_S)
@@ -167,7 +171,7 @@ async def _watch_desk(theatre: Theatre, seat: Seat, total: Usd, found: Burst) ->
     handle = theatre.client.get_workflow_handle_for(DeskWorkflow.run, desk_id(seat.account))
     while True:
         status: DeskStatus = await handle.query(DeskWorkflow.status)
-        found.looks += 1
+        found.looks, found.free = found.looks + 1, status.free
         held = status.leased + status.reserved + status.invested
         if held > total:
             found.wrong.append(f"I5 {seat.account}: the desk gave out {held} USD, the limit is {total}")

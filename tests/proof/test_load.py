@@ -15,6 +15,7 @@ from proof.load import theatre as theatres
 from proof.load.burst import Burst, burst
 from proof.load.crowd import starved
 from proof.load.histories import Wait, longest, workers_of
+from proof.load.machine import fewer, slowdown
 from proof.load.theatre import theatre
 from workers.desk_client import DeskClient, Taken
 
@@ -90,6 +91,13 @@ def test_a_burst_stays_within_its_budget_and_a_desk_that_gives_too_much_is_caugh
     assert any("I5 trades have" in one for one in bad.wrong), bad.wrong
     assert any("I5" in one and "the desk gave out" in one for one in bad.wrong), bad.wrong
     assert any("were entered of 2" in one for one in bad.wrong), bad.wrong
+
+
+def test_a_busy_machine_is_asked_for_less() -> None:
+    """A quiet one never; and there is always something to judge."""
+    assert slowdown() >= 1
+    assert [fewer(200, slower) for slower in (1, 4, 100)] == [200, 50, 10]
+    assert fewer(5, 100) == 5
 
 
 def test_memory_of_a_process_is_read() -> None:
