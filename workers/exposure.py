@@ -62,7 +62,8 @@ def holding(story: TradeStory, truth: Truth) -> Holding:
     ratios = [leg.ratio for leg in plan.basket.legs]
     hedged = max(ZERO, min(held.net / ratio for held, ratio in zip(legs, ratios, strict=True)))
     over = [held.net - hedged * ratio for held, ratio in zip(legs, ratios, strict=True)]
-    small = [_is_residue(plan, index, legs[index], extra) for index, extra in enumerate(over)]
+    cheap = sum(map(_cost_of, legs, over), ZERO) <= plan.undo.residue_usd
+    small = [cheap and _too_few(plan, index, extra) for index, extra in enumerate(over)]
     surplus = sum((abs(extra) for extra, little in zip(over, small, strict=True) if not little), ZERO)
     residue = sum((abs(extra) for extra, little in zip(over, small, strict=True) if little), ZERO)
     held = ", ".join(f"{plain(leg.net)} of leg {index}" for index, leg in enumerate(legs))
@@ -114,12 +115,15 @@ def _leg(leg: Leg, fills: Sequence[TrueFill]) -> LegHolding:
     )
 
 
-def _is_residue(plan: TradePlan, leg: int, held: LegHolding, surplus: Decimal) -> bool:
-    """Too little for any order of the venue, and within the plan's limits in shares and USD."""
-    shares, limits = abs(surplus), plan.undo
-    price = held.paid_per_share if surplus > 0 else Decimal(1)
+def _too_few(plan: TradePlan, leg: int, surplus: Decimal) -> bool:
+    """Too little for any order of the venue, and within the plan's limit in shares."""
     least = plan.basket.legs[leg].instrument.rules.min_size
-    return shares < least and shares <= limits.residue and shares * price <= limits.residue_usd
+    return abs(surplus) < least and abs(surplus) <= plan.undo.residue
+
+
+def _cost_of(held: LegHolding, surplus: Decimal) -> Decimal:
+    """USD that a surplus may have cost; one of the complement at most a dollar a share."""
+    return abs(surplus) * (held.paid_per_share if surplus > 0 else Decimal(1))
 
 
 def _income(plan: TradePlan, legs: Sequence[LegHolding], hedged: Decimal, truth: Truth) -> Decimal:
