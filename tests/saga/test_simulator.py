@@ -56,20 +56,20 @@ def test_fair_weather_commits_the_whole_size() -> None:
 @pytest.mark.parametrize("kind", MOST)
 def test_each_kind_of_weather_alone_keeps_the_promise(kind: str) -> None:
     """And really strikes. Thin liquidity goes with it: undoing meets it too."""
-    runs = run_seeds(range(25), replace(FAIR, **{"thin": 0.3, "settle_ms": 20_000} | {kind: 0.6}))
+    runs = run_seeds(range(12), replace(FAIR, **{"thin": 0.3, "settle_ms": 20_000} | {kind: 0.6}))
     assert [violation for run in runs for violation in run.violations] == []
     assert any(kind in dict(run.struck) for run in runs)
 
 
-@pytest.mark.parametrize("kind", ["crash", "drop", "late", "lost", "error", "zombie", "frozen", "reset", "restart"])
+@pytest.mark.parametrize("kind", ["crash", "drop", "late", "lost", "zombie", "frozen", "hidden", "reset", "restart"])
 def test_weather_that_always_strikes_keeps_the_promise(kind: str) -> None:
-    runs = run_seeds(range(15), replace(FAIR, **{"thin": 0.3, kind: 1.0}))
+    runs = run_seeds(range(8), replace(FAIR, **{"thin": 0.3, kind: 1.0}))
     assert [violation for run in runs for violation in run.violations] == []
 
 
 def test_a_storm_of_everything_keeps_the_promise() -> None:
     chances = {kind: most / 4 for kind, most in MOST.items() if kind != "reset"}
-    runs = run_seeds(range(30), Weather(**chances))
+    runs = run_seeds(range(15), Weather(**chances))
     assert [violation for run in runs for violation in run.violations] == []
 
 
@@ -77,8 +77,8 @@ def test_a_post_may_arrive_until_nothing_is_concluded_without_it() -> None:
     """The honest bound: HTTP limit plus quiet time after `send_by`. What arrives later is the reconciler's."""
     patience = run_seed(1, FAIR).record.plan.patience
     assert patience.http + patience.prove == LATEST_MS - 1
-    assert not caught(run_seeds(range(60), replace(FAIR, late=0.7, late_ms=LATEST_MS - 1)))
-    assert caught(run_seeds(range(60), replace(FAIR, late=0.7, late_ms=2 * LATEST_MS)))
+    assert not caught(run_seeds(range(30), replace(FAIR, late=0.7, late_ms=LATEST_MS - 1)))
+    assert caught(run_seeds(range(30), replace(FAIR, late=0.7, late_ms=2 * LATEST_MS)))
 
 
 @pytest.mark.xfail(strict=True, reason="known gap: what a reset forgot is looked for only when the legs look unequal")
@@ -86,6 +86,27 @@ def test_undo_orders_that_a_reset_forgot_are_found_although_the_legs_look_even()
     """Run, undo, reset, and then the entry that was undone FAILS: its hedge is left alone, and the trade ends FLAT."""
     gusts = replace(FAIR, refuse=0.3, thin=0.3, ghost=0.5, reset=1.0, settle_ms=200)
     assert not caught(run_seeds(range(80), gusts))
+
+
+@pytest.mark.parametrize(
+    ("words", "weather"),
+    [
+        ("minimum tick size rule", replace(FAIR, tick=1.0)),
+        ("absent (trading is halted)", replace(FAIR, halt=1.0, tardy=1.0)),
+        ("absent (not sent: too late)", replace(FAIR, zombie=1.0)),
+        ("no longer at the venue", replace(FAIR, hidden=1.0, thin=0.5)),
+        ("503 post-only mode", replace(FAIR, restart=1.0, thin=0.6)),
+        ("not enough balance", replace(FAIR, balance=1.0, thin=0.6, settle_ms=50_000)),
+        ("/1/1 unknown, filled 0", replace(FAIR, restart=1.0)),
+        ("done, filled", replace(FAIR, late=1.0, late_ms=LATEST_MS - 1, stale=1.0)),
+    ],
+)
+def test_the_weather_reaches(words: str, weather: Weather) -> None:
+    """The corners that only some seeds meet, told by their traces; the promise is kept there too."""
+    traces: list[list[str]] = [[] for _ in range(60)]
+    runs = [run_seed(seed, weather, trace=trace) for seed, trace in enumerate(traces)]
+    assert any(words in line for trace in traces for line in trace)
+    assert not caught(runs)
 
 
 def test_crashes_happen_and_are_replayed() -> None:
@@ -207,7 +228,7 @@ def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
 BREACHES: list[tuple[str, Callable[[pytest.MonkeyPatch], None], Weather]] = [
     ("too late", no_fence, replace(FAIR, zombie=0.8)),
     ("are naked", unknown_read_as_not_filled, replace(FAIR, late=0.6, late_ms=9_000)),
-    ("was not known", unknown_ignored, replace(FAIR, lost=0.5, crash=0.2)),
+    ("was not known", unknown_ignored, replace(FAIR, lost=0.4)),
     ("is MATCHED", match_taken_as_final, replace(FAIR, ghost=0.5)),
     ("the trade says", match_taken_as_final, replace(FAIR, ghost=0.5)),
     ("refused, but orders", refused_after_orders_were_sent, FAIR),

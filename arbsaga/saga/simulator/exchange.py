@@ -4,7 +4,7 @@ It computes fees and balances on its own: it is the judge. How much of an order 
 price and whether it settles is drawn from the seed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_UP, Decimal
 from enum import Enum
@@ -94,10 +94,10 @@ class Resting:
 
 
 class SimExchange:
-    """One account's orders. `accepted` counts them by their trade, leg and attempt."""
+    """One account's orders in the markets `listed`. `accepted` counts them by their trade, leg and attempt."""
 
-    def __init__(self, clock: Clock, luck: Luck) -> None:
-        self.clock, self.luck = clock, luck
+    def __init__(self, clock: Clock, luck: Luck, listed: Sequence[Instrument]) -> None:
+        self.clock, self.luck, self.listed = clock, luck, listed
         self.orders: dict[str, Resting] = {}
         self.accepted: dict[str, int] = {}
         self.waiting: list[Callable[[], None]] = []
@@ -109,10 +109,10 @@ class SimExchange:
             start = clock.now_ms + luck.between(0, 10_000)
             self.frozen = (start, start + luck.between(100, 10_000))
         if luck.strikes("restart"):
-            start = clock.now_ms + luck.between(0, 8_000)
+            start = clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
             self.down = (start, start + luck.between(100, 20_000))
         if luck.strikes("tick"):
-            clock.after(luck.between(0, 8_000), self._change_ticks)
+            clock.after(luck.between(0, luck.choice((20, 8_000))), self._change_ticks)
 
     @property
     def gate(self) -> Gate:
@@ -132,9 +132,8 @@ class SimExchange:
         return self.ticks.get(instrument.market, instrument.rules.tick)
 
     def _change_ticks(self) -> None:
-        for order in self.orders.values():
-            before = self.tick(order.terms.instrument)
-            self.ticks[order.terms.instrument.market] = TICKS[1 - TICKS.index(before)]
+        for instrument in self.listed:
+            self.ticks[instrument.market] = TICKS[1 - TICKS.index(self.tick(instrument))]
         self.clock.tell("exchange", f"ticks are now {self.ticks}")
 
     def deliver(self, terms: OrderTerms) -> str:

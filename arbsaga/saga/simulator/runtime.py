@@ -46,7 +46,7 @@ class Driver:
 
     def __init__(self, plan: TradePlan, clock: Clock, luck: Luck) -> None:
         self.plan, self.clock, self.luck = plan, clock, luck
-        self.exchange = SimExchange(clock, luck)
+        self.exchange = SimExchange(clock, luck, [leg.instrument for leg in plan.basket.legs])
         self.witness = Witness(plan, clock, self.exchange)
         self.hands = Hands(plan, clock, self.exchange, self.witness)
         self.journal: list[Answer] = []

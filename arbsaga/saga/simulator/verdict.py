@@ -98,9 +98,7 @@ class Witness:
         return sum((view.filled if view.terms.purpose in adding else -view.filled for view in views), ZERO)
 
     def _over_as_told(self, terms: OrderTerms) -> bool:
-        view = self.told.get(terms.key)
-        if view is None:
-            return False
+        view = self.told[terms.key]
         proved_ms = terms.created_ms + self.plan.patience.send_by + LATEST_MS - 1
         over = view.state in (OrderState.DONE, OrderState.ABSENT)
         return over or (view.state is OrderState.UNKNOWN and view.denied_ms >= proved_ms)
