@@ -16,6 +16,8 @@ from tools.truth_files import ZERO, Books, Key, Plan
 
 MOST_LEGS, MOST_ATTEMPTS = 16, 64
 """How many orders a trade may have, for finding the attempt behind a salt."""
+FEE_STEP = Decimal("0.00001")
+"""The venue rounds the fee of each match up to this, so that many small matches cost a little more than one."""
 Line = Mapping[str, Any]
 
 
@@ -266,8 +268,9 @@ class Record:
     def _count_out(self, trade: str) -> None:
         """I5: what trades have out, each up to what it reserved (more, by undoing, is an overrun and booked apart)."""
         orders, plan = self.of_trade[trade], self.books.plans[trade]
-        entered = sum((order.out for order in orders if order.entry), ZERO)
-        if plan.legs and entered > plan.reserved:
+        entries = [order for order in orders if order.entry]
+        entered = sum((order.out for order in entries), ZERO)
+        if plan.legs and entered > plan.reserved + FEE_STEP * sum(len(order.fills) for order in entries):
             self.found.append(f"I5 trade {trade} has {entered} USD out by its entries, {plan.reserved} were reserved")
         holds = any(self._held(trade).values()) or any(order.left for order in orders)
         now = max(ZERO, sum((order.out for order in orders), ZERO)) if holds else ZERO

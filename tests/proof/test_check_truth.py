@@ -391,6 +391,12 @@ def test_entries_dearer_than_what_was_reserved(scene: Scene) -> None:
     broken(scene, "I5 trade t1 has 8.01 USD out", "I5 trade t1 has 8.02 USD out")
 
 
+def test_fees_rounded_up_match_by_match_are_no_overrun(scene: Scene) -> None:
+    """Two matches may cost two hundredths of a thousandth more than one would have."""
+    scene.good_trade(planned(reserved="8.01998"))
+    assert scene.judge().violations == ()
+
+
 # -- I6, I7, I10: halts, ends, time
 
 
