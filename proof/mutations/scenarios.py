@@ -111,9 +111,9 @@ async def _frozen(stage: Stage, _fx: WireEffects) -> None:
     stage.quote(asks=[[("0.60", "200")]] * LEGS)
 
 
-LATE = replace(PATIENCE, send_by=400, http=600, prove=300)
+LATE = replace(PATIENCE, send_by=400, prove=300)
 """Orders that must not be sent any more."""
-DENIED = replace(PATIENCE, send_by=1_500, http=500, prove=3_000)
+DENIED = replace(PATIENCE, send_by=1_500, http=int(1_500 * SLOWNESS), prove=2_000)
 """Orders of which it must be proved that they never were."""
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -155,7 +155,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=UNDONE,
     ),
     Scenario("partial leg", "half of one leg fills", ("partial,share=0.5,count=1",), after=_dear, ends=UNDONE),
-    Scenario("ghost fill", "one match fails to settle", ("fail_settlement,count=1",), ends=UNDONE),
+    Scenario(
+        "ghost fill",
+        "one match of several fails to settle, late",
+        ("fail_settlement,count=1", "slow_settlement,seconds=1.5"),
+        ends=UNDONE,
+    ),
     Scenario("delayed leg", "one leg is held back by the venue", ("delayed,seconds=0.5,count=1",)),
     Scenario(
         "cancel loses",
