@@ -6,7 +6,7 @@ the order of its time. What no history tells is taken over from the old ledger, 
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from arbsaga.saga.messages import TradeRecord
 from arbsaga.venues.port import Venue
 from workers.histories import History, Sent, of_archive, on_server
 from workers.payouts import Payouts
-from workflows.messages import held_id
+from workflows.messages import basket_id, held_id
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ UNANSWERED: Final = "orders whose sending was never answered, kept as possibly s
 UNDER_WAY: Final = "trades with a record that was under way, booked"
 UNREAD: Final = "histories that cannot be read whole; the old ledger has their trades"
 INCOMPLETE: Final = "histories that cannot be read whole, of trades that nothing else tells of: orders may be missing"
-CONTRADICTION: Final = "records that contradict what was intended, left out"
+CONTRADICTION: Final = "orders and records that contradict what was intended, left out"
 NO_OPENING: Final = "opening balances that nobody could tell: a trader must not start on this ledger"
 LATE_OPENING: Final = "opening balances booked after trades, of a ledger that was begun anew: move it away, and rebuild"
 FOREIGN: Final = "histories of other accounts, left out"
@@ -168,7 +168,7 @@ class _Making:
 
     def _write_orders(self) -> None:
         """Answered ones first: their terms are those that were really written down."""
-        sent = [one for history in self.histories for one in history.sent]
+        sent = [one for history in self.histories for one in (*history.sent, *_named(history))]
         for one in sorted(sent, key=lambda one: (not one.order_id, one.time_ms)):
             self._intend(one)
         known = self.new.orders()
@@ -181,9 +181,14 @@ class _Making:
 
     def _intend(self, one: Sent) -> None:
         order_id = one.order_id or self.sources.order_id(one.terms)
-        (fresh,) = self.new.intend(
-            [(one.terms, order_id)], account=one.account, workflow_id=one.workflow_id, lease_id=one.lease_id
-        )
+        try:
+            (fresh,) = self.new.intend(
+                [(one.terms, order_id)], account=one.account, workflow_id=one.workflow_id, lease_id=one.lease_id
+            )
+        except LedgerError as error:
+            log.warning("order left out", order=one.terms.key, order_id=order_id, error=str(error))
+            self._note(CONTRADICTION, one.terms.key)
+            return
         if fresh and not one.order_id:
             self.unanswered.add(order_key(one.terms))
             self._note(UNANSWERED, one.terms.key)
@@ -285,6 +290,19 @@ class _Making:
 
     def _note(self, kind: str, subject: str) -> None:
         self.report.note(kind, subject)
+
+
+def _named(history: History) -> Iterator[Sent]:
+    """Orders that a record names by their ids: sent, though it may be another run's history that shows it.
+
+    A trade that was reset finds the orders of the run that was taken back; that run is not archived.
+    """
+    for booked in history.booked:
+        plan = booked.record.plan
+        for view in booked.record.orders:
+            if view.order_id:
+                workflow_id = basket_id(plan.basket.key)
+                yield Sent(booked.time_ms, workflow_id, plan.account, plan.lease_id, view.terms, view.order_id)
 
 
 def _plain(difference: Difference) -> str:

@@ -324,3 +324,38 @@ def _with_other_terms(body: dict[str, Any]) -> dict[str, Any]:
     for terms in body.get("ask", {}).get("orders", ()):
         terms["limit"], terms["created_ms"] = "0.01", terms["created_ms"] - 60_000
     return body
+
+
+async def test_orders_that_only_a_record_names_are_in_the_fence(rig: Rig) -> None:
+    """A reset takes back the run that sent them: its history is not archived, but the later run's record has their ids.
+    Two attempts with one id contradict each other: the first stays."""
+    plan = make_plan()
+    async with rig.worker():
+        await rig.trade(plan)
+        await until(lambda: rig.ledger.history(plan.trade_id))
+    history = json.loads(rig.ledger.history(plan.trade_id))
+    sends = [one for one in history["events"] if _activity_of(one) == "place_legs"]
+    assert len(sends) == 1
+    unsent = json.dumps({"events": [one for one in history["events"] if one not in sends]})
+    rig.ledger.archive(plan.trade_id, unsent)
+    old = changed(path_of(rig), *(f"DELETE FROM {table}" for table in ("fills", "orders", "trades")))
+    path, report = await rebuilt(rig, old, server=False)
+    assert fence(path) == fence(path_of(rig))
+    assert CONTRADICTION not in report.kinds
+    path.unlink()
+    rig.ledger.archive(
+        plan.trade_id, changed_payloads(unsent, "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED", "input", _with_one_id)
+    )
+    old = changed(path_of(rig), *(f"DELETE FROM {table}" for table in ("fills", "orders", "trades")))
+    _, report = await rebuilt(rig, old, server=False)
+    assert report.kinds[CONTRADICTION] == [f"{plan.trade_id}/1/1", plan.trade_id]
+
+
+def _activity_of(event: dict[str, Any]) -> str:
+    return str(event.get("activityTaskScheduledEventAttributes", {}).get("activityType", {}).get("name", ""))
+
+
+def _with_one_id(body: dict[str, Any]) -> dict[str, Any]:
+    if "phase" in body:
+        body["orders"][1]["order_id"] = body["orders"][0]["order_id"]
+    return body
