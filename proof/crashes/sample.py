@@ -14,6 +14,8 @@ ZOMBIES = ("clean-2", "clean-3", "hasty", "lost-leg", "exit", "partial", "abort-
 """Whose worker is stopped and woken, beside being killed."""
 POSTING = ("before:place_legs#1", "written:post#1", "flying:post#1", "sent:place_legs#1", "done:task#2", "lost:task#3")
 UNDOING = ("before:exit_leg#1", "written:post#2", "flying:post#2", "before:cancel_leg#1", "before:read_books#1")
+EXITING = ("written:post#2", "sent:exit_leg#1")
+REFUSED = Point(Moment.SENT, ANY, 1)
 AFTERWARDS = ("before:any#4", "sent:any#3", "done:task#3", "lost:task#2")
 """Where the worker dies in trades that are terminated or reset as well."""
 
@@ -23,7 +25,8 @@ def quick() -> list[Case]:
     rng = random.Random(SEED)
     moments = list(Moment)
     cases = [
-        Case(scenario.name, Cut(_somewhere(moments[at % len(moments)], rng)))
+        # A trade that is refused before it is entered posts nothing and ends soon.
+        Case(scenario.name, Cut(_somewhere(moments[at % len(moments)], rng) if not scenario.halted else REFUSED))
         for at, scenario in enumerate(SCENARIOS + INTERVENTIONS)
     ]
     zombies = zip(ZOMBIES[:4], POSTING, (How.LATE, How.EARLY, How.LATE, How.EARLY), strict=False)
@@ -54,6 +57,7 @@ def others() -> list[Case]:
     """Stopped workers, forgetful ones, and people who terminate and reset."""
     cases = [Case(name, cut) for name in ZOMBIES for cut in _stops(POSTING)]
     cases += [Case(name, cut) for name in ("lost-leg", "exit", "undo-refused", "hedge") for cut in _stops(UNDOING)]
+    cases += [Case(name, cut) for name in ("reset-exiting", "terminate-exiting") for cut in _stops(EXITING)]
     cases += [Case(scenario.name, forgetful=True) for scenario in SCENARIOS]
     for scenario in INTERVENTIONS:
         cases += [Case(scenario.name), *(Case(scenario.name, Cut(Point.read(point))) for point in AFTERWARDS)]

@@ -133,3 +133,9 @@ def test_a_worker_killed_with_its_bytes_on_the_way_is_replaced() -> None:
     assert result.violations == ()
     assert result.phase in {Phase.COMMITTED, Phase.FLAT}
     assert result.replays == 1
+
+
+def test_an_order_that_is_sent_again_after_a_reset_is_found() -> None:
+    """The layer can fail: without the ledger's fence, a reset sends the orders a second time."""
+    (result,) = run_cases([Case.read("reset-placed/uncut")], mutation="every attempt is fresh")
+    assert any("sent again" in text for text in result.violations), result
