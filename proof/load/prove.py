@@ -71,7 +71,7 @@ def _result(effort: Effort, crowd: Crowd, together: Crowd, rush: Burst, slower: 
             f"longest wait {crowd.wait.seconds:.2f} s ({crowd.wait.what}), {crowd.mb_per_trade:.2f} MB per open trade",
             f"{together.trades} trades on {together.workers} workers of one queue: {together.per_second:.0f} a second, "
             f"first order after {together.first_order_s:.1f} s at most, longest wait {together.wait.seconds:.2f} s",
-            f"{rush.offered} opportunities, budget for {rush.budget}: {rush.entered} entered, "
+            f"{rush.offered} opportunities, budget for {rush.budget}: {rush.entered} entered in {rush.seconds:.0f} s, "
             f"{rush.most_out:.2f} of {rush.limit:.2f} USD out at most, desk within its limit in {rush.looks} looks",
         ),
         figures={
