@@ -88,6 +88,7 @@ async def connected(
         ledger = open_ledger(config, folder)
         stack.callback(ledger.close)
         pager = open_pager(config, folder, console)
+        await open_venue(config, folder).close()  # a key that cannot be used is told before anything is waited for
         client = await patiently(lambda: connect(temporal_settings(config, folder)))
         venue = await patiently(lambda: _started(config, folder))
         stack.push_async_callback(venue.close)
