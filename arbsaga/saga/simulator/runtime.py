@@ -135,6 +135,7 @@ class Driver:
         kept = 0 if kept == 1 else kept  # a local activity: validating is recorded together with the request to place
         self.clock.tell("person", f"resets the workflow to its first {kept} effects")
         del self.journal[kept:]
+        self.witness.forgets()
 
     def _answer(self, request: Request) -> Answer:
         self._tell("asks", request)

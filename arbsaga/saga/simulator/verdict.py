@@ -57,6 +57,11 @@ class Witness:
         """A person aborts, or trading is halted."""
         self.stopped_ms = self.clock.now_ms if self.stopped_ms is None else self.stopped_ms
 
+    def forgets(self) -> None:
+        """A reset: what the trade owes a person counts anew from what it is told from now on."""
+        self._filled_ms.clear()
+        self._unknown.clear()
+
     def sends(self, terms: OrderTerms, asked_ms: int) -> None:
         """An order's bytes leave now; its worker was asked to send them at `asked_ms`."""
         breaches = [*self._fence(terms, asked_ms), *self._risk(terms)]
@@ -137,9 +142,9 @@ class Witness:
         return (*self.found, *twice, *self._limits(record), *ended)
 
     def _limits(self, record: TradeRecord) -> Iterable[str]:
-        """No leg beyond its plan, and no entry beyond the capital reserved."""
+        """No leg beyond its plan (but for residue that cannot be sold), and no entry beyond the capital reserved."""
         for leg, planned in enumerate(record.plan.legs):
-            if (held := self.exchange.held(leg)) > planned.size:
+            if (held := self.exchange.held(leg)) >= planned.size + record.plan.undo.residue:
                 yield f"leg {leg}: holds {held} of {planned.size} planned"
         entries = [order for order in self.exchange.orders.values() if order.terms.purpose is Purpose.ENTER]
         fills = [fill for order in entries for fill in order.fills.values() if fill.status is not FillStatus.FAILED]
