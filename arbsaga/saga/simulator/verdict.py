@@ -91,7 +91,7 @@ class Witness:
             if terms.size > max(ZERO, held[terms.leg]):
                 yield f"only {held[terms.leg]} shares of leg {terms.leg} were held"
             return
-        if held[terms.leg] + terms.size > max(held):
+        if held[terms.leg] + terms.size > max(ZERO, *held):  # below zero: a hedge whose leg FAILED
             yield f"leg {terms.leg} would have more than any other leg"
         for other in self.sent.values():
             if other.created_ms < terms.created_ms and not self._over_as_told(other):
