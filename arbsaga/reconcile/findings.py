@@ -195,7 +195,7 @@ def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
                 Kind.ORPHAN_ORDER,
                 order.order_id,
                 "an order rests at the venue that no trade ever intended",
-                "Cancel it at the venue, then find out who else trades with this key.",
+                "It is cancelled within a minute while a worker runs; find out who else trades with this key.",
                 facts=facts,
                 grace_ms=GRACE_MS[Kind.ORPHAN_ORDER],
             )
@@ -204,7 +204,7 @@ def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
                 Kind.LEFT_ORDER,
                 order.order_id,
                 f"an order still rests at the venue although its trade is {owner.phase}",
-                "Cancel it at the venue; if it fills first, the trade is one-sided.",
+                "It is cancelled within a minute while a worker runs; what it fills first is booked then.",
                 trade_id=owner.terms.trade_id,
                 facts=facts,
                 grace_ms=GRACE_MS[Kind.LEFT_ORDER],
@@ -308,8 +308,8 @@ def _stalled(snapshot: Snapshot, venue: AtVenue, ledger: InLedger) -> Iterator[F
             Kind.STALLED,
             trade_id,
             f"trade {trade_id} has made no progress for {snapshot.stalled_ms // 1000} s",
-            "See whether its workflow runs (Temporal UI) and whether a worker does; if it was terminated or reset, "
-            "cancel what rests and sell or hedge what filled.",
+            "See whether its workflow runs (Temporal UI) and whether a worker does. A trade that was terminated is run "
+            "again within a minute; if not, cancel what rests and sell or hedge what filled.",
             trade_id=trade_id,
             facts=_facts(intents, resting, fills),
             grace_ms=SETTLED_GRACE_MS if fills and not resting else GRACE_MS[Kind.STALLED],
