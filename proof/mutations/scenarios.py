@@ -111,7 +111,7 @@ async def _frozen(stage: Stage, _fx: WireEffects) -> None:
     stage.quote(asks=[[("0.60", "200")]] * LEGS)
 
 
-LATE = replace(PATIENCE, send_by=400, prove=300)
+LATE = replace(PATIENCE, send_by=int(1_000 * SLOWNESS), prove=300)
 """Orders that must not be sent any more."""
 DENIED = replace(PATIENCE, send_by=1_500, http=int(1_500 * SLOWNESS), prove=2_000)
 """Orders of which it must be proved that they never were."""
