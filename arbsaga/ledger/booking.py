@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from arbsaga.domain.money import ZERO, Size
-from arbsaga.domain.orders import Fill, OrderTerms, OrderView
+from arbsaga.domain.orders import Fill, FillStatus, OrderTerms, OrderView
 from arbsaga.errors import LedgerError
 from arbsaga.ledger import models, reading
 from arbsaga.ledger.postings import USD, Lines, difference, of_close, of_fill, position_book
@@ -79,14 +79,22 @@ def close_empty(connection: Connection, account: str, tokens: set[str], trade_id
 
 
 def _changed(connection: Connection, record: TradeRecord) -> Iterator[tuple[OrderView, Fill]]:
-    """Fills that are new or say more than the ledger does. What is final stays as it is."""
+    """Fills that are new or say more than the ledger does. What is final stays as it is, with one exception.
+
+    Merging evidence never changes a final status either: a CONFIRMED fill that is FAILED now was read afresh from the
+    venue, by a trade that was run again because it was taken back.
+    """
     query = select(models.fills).where(models.fills.c.trade_id == record.plan.trade_id)
     known = {(row.leg, row.attempt, row.fill_id): reading.fill(row) for row in connection.execute(query)}
     for view in record.orders:
         for fill in view.fills:
             before = known.get((view.terms.leg, view.terms.attempt, fill.fill_id))
-            if before is None or (before != fill and not before.status.final):
+            if before is None or (before != fill and not before.status.final) or _taken_back(before, fill):
                 yield view, fill
+
+
+def _taken_back(before: Fill, after: Fill) -> bool:
+    return before.status is FillStatus.CONFIRMED and after.status is FillStatus.FAILED
 
 
 def _put_order(connection: Connection, record: TradeRecord, view: OrderView, *, newest: bool) -> None:

@@ -198,6 +198,18 @@ def test_a_fill_seen_only_as_failed_moves_nothing(ledger: Ledger):
     assert [one.status for one in story.orders[0].fills] == [FillStatus.FAILED]
 
 
+def test_a_confirmed_fill_that_failed_later_is_taken_back(ledger: Ledger):
+    """The venue's last word, read afresh by a trade that was run again: it stays when the older record comes late."""
+    fund(ledger)
+    ledger.record(record(bought()))
+    taken_back = [view(terms(leg=0), fill("f0")), view(terms(leg=1), fill("f1", status=FillStatus.FAILED))]
+    for orders in (taken_back, bought()):
+        ledger.record(record(orders, Phase.UNWINDING, time_ms=START_MS + 99))
+    assert (ledger.positions(ACCOUNT), ledger.cash(ACCOUNT)) == ({"y0": D(10)}, D("95.904"))
+    assert ledger.fees(ACCOUNT) == D("0.096")
+    assert ledger.postings_balance() == 0
+
+
 @pytest.mark.parametrize("final", [FillStatus.CONFIRMED, FillStatus.FAILED])
 def test_a_final_fill_stays_final(ledger: Ledger, final: FillStatus):
     """An answer that was slow cannot reopen what is settled."""
