@@ -6,7 +6,7 @@ send an order twice.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -108,16 +108,22 @@ class TradingActivities:
     @activity.defn
     async def read_books(self, ask: ReadBooks) -> Market:
         """Fresh books, settled shares, and the latest of the orders named and of those a reset made forgotten."""
-        forgotten = await asyncio.to_thread(self._forgotten, ask)
+        known = {*ask.others, *(view.terms.key for view in ask.known)}
+        forgotten = await asyncio.to_thread(self._forgotten, ask.trade_id, known)
         books, sellable, orders = await asyncio.gather(
             self._books(ask.tokens), self._sellable(ask.tokens), self._look((*ask.known, *forgotten))
         )
         return Market(ask.trade_id, books, sellable, orders, now_ms())
 
     @activity.defn
-    async def record(self, record: TradeRecord) -> None:
-        """Write the trade to the ledger."""
-        await asyncio.to_thread(self._ledger.record, record)
+    async def record(self, record: TradeRecord) -> Seen:
+        """Write the trade to the ledger, or tell of its orders that the record leaves out: then nothing is written."""
+        trade_id = record.plan.trade_id
+        named = {view.terms.key for view in record.orders}
+        forgotten = await asyncio.to_thread(self._forgotten, trade_id, named)
+        if not forgotten:
+            await asyncio.to_thread(self._ledger.record, record)
+        return Seen(trade_id, await self._look(forgotten), now_ms())
 
     @activity.defn
     async def page(self, page: Page) -> None:
@@ -152,10 +158,9 @@ class TradingActivities:
         intent = self._ledger.intent(terms.trade_id, terms.leg, terms.attempt)
         return None if intent is None else _sent_before(intent)
 
-    def _forgotten(self, ask: ReadBooks) -> tuple[OrderView, ...]:
+    def _forgotten(self, trade_id: str, known: Collection[str]) -> tuple[OrderView, ...]:
         """Orders of the trade that were written down and that its story does not know of."""
-        known = {*ask.others, *(view.terms.key for view in ask.known)}
-        intents = self._ledger.intents_by_trade(ask.trade_id)
+        intents = self._ledger.intents_by_trade(trade_id)
         return tuple(_sent_before(intent) for intent in intents if intent.terms.key not in known)
 
     async def _post(self, fresh: Sequence[OrderTerms]) -> tuple[OrderView, ...]:

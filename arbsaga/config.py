@@ -137,7 +137,7 @@ class UndoSection(Section):
     loss_budget: Dollars = Field(Decimal(5), description="USD that completing or exiting may lose")
     rounds: int = Field(12, ge=1, le=100, description="reducing orders a trade may send, for each leg")
     residue: Shares = Field(Decimal(5), description="shares per leg that may be left when too few for any order")
-    residue_usd: Dollars = Field(Decimal(5), description="USD that such residue may have cost, over all legs of a trade")
+    residue_usd: Dollars = Field(Decimal(5), description="USD such residue may have cost, over all legs of a trade")
 
 
 class ScanSection(Section):

@@ -130,4 +130,7 @@ class HeldWorkflow:
     async def _keep(self, record: TradeRecord) -> None:
         self._held = replace(self._held, record=record)
         self._fx.latest = record
-        await self._fx.record(record)
+        left_out = await self._fx.record(record)
+        if left_out.orders:
+            known = Trade(record.plan, record.orders).with_orders(left_out.orders)
+            await self._keep(known.record(Phase.HELD, record.reason, self._fx.now_ms()))

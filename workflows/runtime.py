@@ -148,9 +148,11 @@ class TemporalEffects:
         assert market.trade_id == ask.trade_id, "the books are for this trade"
         return market
 
-    async def record(self, record: TradeRecord) -> None:
-        """Write to the ledger."""
-        await _retried("record", record, type(None), f"book {record.phase}, profit {record.profit:.2f} USD")
+    async def record(self, record: TradeRecord) -> Seen:
+        """Write to the ledger, unless it knows of orders that are left out."""
+        seen = await _retried("record", record, Seen, f"book {record.phase}, profit {record.profit:.2f} USD")
+        assert seen.trade_id == record.plan.trade_id, "what is left out is of this trade"
+        return seen
 
     async def page(self, page: Page) -> None:
         """Tell a person. A slow service holds the trade for a second only; delivery goes on beside it."""

@@ -177,6 +177,11 @@ class OrderView:
         return self.sums.failed
 
     @property
+    def in_vain(self) -> bool:
+        """Whether it is over and brought nothing."""
+        return self.state.final and self.known == 0
+
+    @property
     def most(self) -> Size:
         """The most shares that can have filled by the end: the upper end of the exposure."""
         return self.sums.most

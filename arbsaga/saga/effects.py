@@ -70,8 +70,12 @@ class Effects(Protocol):
     async def read_books(self, ask: ReadBooks) -> Market:
         """Fresh books and sellable balances. A harmless read."""
 
-    async def record(self, record: TradeRecord) -> None:
-        """Write the trade's orders, fills and postings to the ledger. Idempotent."""
+    async def record(self, record: TradeRecord) -> Seen:
+        """Write the trade's orders, fills and postings to the ledger; the answer names no order. Idempotent.
+
+        Where the trade sent orders that the record leaves out (a run that a reset took back), nothing is
+        written, and the answer is what is known of those.
+        """
 
     async def page(self, page: Page) -> None:
         """Tell a person. Idempotent by the page's key; returns when it is delivered or on the alert log."""

@@ -27,6 +27,8 @@ from arbsaga.saga.messages import (
 )
 from arbsaga.saga.trade import Trade
 
+LONGEST_LOOK_MS = 10_000
+"""How long asking every source about an order may take: two reads and a cancel by id, at a venue that is slow."""
 MAX_STEPS = 5_000
 """Steps of one trade: far above any real one, so that a loop that learns nothing ends HELD."""
 
@@ -36,8 +38,9 @@ async def arbitrage(fx: Effects, plan: TradePlan) -> TradeRecord:
     known, steps = await enter(fx, plan), 0
     while isinstance(known, Trade):
         if steps == MAX_STEPS:
-            return await _end(fx, known, End(Phase.HELD, f"no end after {MAX_STEPS} steps"))
-        known, steps = await take_step(fx, known), steps + 1
+            known = await _end(fx, known, End(Phase.HELD, f"no end after {MAX_STEPS} steps"))
+        else:
+            known, steps = await take_step(fx, known), steps + 1
     return known
 
 
@@ -81,9 +84,13 @@ async def _carry_out(fx: Effects, trade: Trade, step: judge.Step) -> Trade:
 
 
 async def _look(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_ms: int, *, abort: bool = False) -> Trade:
-    """Wait for news of these orders; an abort ends the wait, never the orders' evidence."""
+    """Wait for news of these orders; an abort ends the wait, never the orders' evidence.
+
+    A look that has begun may take longer than until `until_ms`: a venue that is slow to answer still proves something.
+    """
     ask = PollFills(trade.plan.trade_id, tuple(orders), until_ms, trade.plan.patience.poll)
-    first = await fx.first_of("fills", fx.poll_fills(ask), until_ms + trade.plan.patience.http, abort=abort)
+    longest = trade.plan.patience.http if abort else LONGEST_LOOK_MS
+    first = await fx.first_of("fills", fx.poll_fills(ask), until_ms + longest, abort=abort)
     return trade if first.answer is None else _fold(trade, first.answer)
 
 
@@ -120,6 +127,8 @@ async def _unwind(fx: Effects, trade: Trade) -> Trade:
     asks = [fx.exit_leg(PlaceLegs(trade.plan.trade_id, (order,))) for order in orders]
     for seen in await fx.all_in_order(asks):
         trade = _fold(trade, seen)
+    if all(view.in_vain for view in trade.orders[-len(orders) :]):
+        await fx.sleep(_pause(fx, trade))  # refused: asking again at once would use up every try
     return trade
 
 
@@ -139,20 +148,23 @@ async def _page_if_one_sided(fx: Effects, trade: Trade) -> Trade:
     return replace(trade, paged=True)
 
 
-async def _end(fx: Effects, trade: Trade, end: End) -> TradeRecord:
+async def _end(fx: Effects, trade: Trade, end: End) -> Trade | TradeRecord:
+    """The end, once it is written down. Where orders were left out it is none: the trade knows of them now."""
     record = trade.record(end.phase, end.reason, fx.now_ms())
-    fx.show(record)
     if end.phase is Phase.HELD:
         to_do = f"Decide, then: arbsaga resolve {trade.plan.trade_id}"
         await fx.page(judge.page_for(trade, "held", f"trade held: {end.reason}", to_do))
-    await fx.record(record)
+    left_out = await fx.record(record)
+    if left_out.orders:
+        return _fold(trade, left_out)
+    fx.show(record)
     return record
 
 
 def _pause(fx: Effects, trade: Trade) -> int:
     """A pause in ms with jitter; it grows with the tries that moved nothing, to a minute at most."""
     patience = trade.plan.patience
-    longest = min(patience.retry_max * max(1, (trade.fruitless + trade.cancels) // 8), 60_000)
+    longest = min(patience.retry_max * max(1, (trade.fruitless + trade.cancels + trade.refused) // 4), 60_000)
     return patience.retry_min + int(fx.jitter() * max(0, longest - patience.retry_min))
 
 

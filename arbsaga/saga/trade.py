@@ -73,6 +73,11 @@ class Trade:
         """How many undo orders were sent so far."""
         return sum(1 for view in self.orders if view.terms.purpose is not Purpose.ENTER)
 
+    @property
+    def refused(self) -> int:
+        """How many undo orders came to nothing."""
+        return sum(1 for view in self.orders if view.in_vain and view.terms.purpose is not Purpose.ENTER)
+
     @once
     def _sums(self) -> tuple["_LegSums", ...]:
         """The orders of each leg added up, in one pass."""

@@ -92,12 +92,14 @@ def undo_orders(trade: Trade, way: WayOut, now_ms: int) -> tuple[OrderTerms, ...
 def _targets(trade: Trade) -> list[Decimal]:
     """The levels (units) at which the legs could be made equal, lowest first.
 
-    Each that some leg has now. Where what is uneven is too little for any order: so far below the lowest
+    Each that some leg has now, but never more than was planned: a leg can have outgrown it (a hedge that FAILED
+    after its leg was completed). Where what is uneven is too little for any order: so far below the lowest
     that the venue takes an order on every leg. And nothing at all: out of everything.
     """
     units = [trade.least(index) / leg.ratio for index, leg in enumerate(trade.legs)]
     step = max(leg.instrument.rules.min_size / leg.ratio for leg in trade.legs)
-    return sorted({max(ZERO, level) for level in (*units, min(units) - step, ZERO)})
+    levels = (*units, min(units) - step, ZERO)
+    return sorted({min(trade.plan.units, max(ZERO, level)) for level in levels})
 
 
 def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:

@@ -74,7 +74,8 @@ class Replies:
                     f"a person is paged: {page.headline}", world._replace(paged=paged), ("paged",), None, node.now_ms
                 )
             case Call("record", record):
-                yield Reply(f"recorded {record.phase}: {record.reason}", world, ("recorded",), None, node.now_ms)
+                left_out = Seen(record.plan.trade_id, (), node.now_ms)
+                yield Reply(f"recorded {record.phase}: {record.reason}", world, ("recorded",), left_out, node.now_ms)
 
     def look_again(self, views: Sequence[OrderView], world: World, now_ms: int) -> Seen:
         """What the watch over a HELD trade sees of these orders."""

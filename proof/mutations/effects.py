@@ -112,9 +112,10 @@ class WireEffects:
         market: Market = await self._run(self._hands.read_books, ask)
         return market
 
-    async def record(self, record: TradeRecord) -> None:
+    async def record(self, record: TradeRecord) -> Seen:
         """See Effects."""
-        await self._run(self._hands.record, record)
+        seen: Seen = await self._run(self._hands.record, record)
+        return seen
 
     async def page(self, page: Page) -> None:
         """See Effects."""

@@ -141,8 +141,8 @@ def held_silently() -> list[Patch]:
 
     async def end(fx: Effects, trade: Trade, how: judge.End) -> TradeRecord:
         record = trade.record(how.phase, how.reason, fx.now_ms())
-        fx.show(record)
         await fx.record(record)
+        fx.show(record)
         return record
 
     return [(story, "_end", end)]

@@ -15,7 +15,7 @@ from arbsaga.domain.evidence import merge
 from arbsaga.domain.instruments import Instrument
 from arbsaga.domain.money import Price, Size
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
-from arbsaga.saga.messages import CancelLeg, Market, PlaceLegs, ReadBooks, Seen, TradePlan
+from arbsaga.saga.messages import CancelLeg, Market, PlaceLegs, ReadBooks, Seen, TradePlan, TradeRecord
 from arbsaga.saga.simulator.clock import Clock
 from arbsaga.saga.simulator.exchange import BALANCE_REFUSAL, DUPLICATED, Cancelled, Gate, Shown, SimExchange, order_id
 from arbsaga.saga.simulator.verdict import Witness
@@ -225,13 +225,20 @@ class Hands:
 
     def read_books(self, ask: ReadBooks) -> Market:
         """Fresh books, sellable shares, the orders asked about, and those that a reset made forgotten."""
-        known = {*ask.others, *(view.terms.key for view in ask.known)}
-        forgotten = [self._blank(terms) for key, terms in self.intents.items() if key not in known]
+        forgotten = self._forgotten({*ask.others, *(view.terms.key for view in ask.known)})
         readable = [token for token in ask.tokens if not self._fails()]
         books = tuple(self._book(self.instruments[token]) for token in readable)
         sellable = tuple((token, self._sellable(token)) for token in readable)
         orders = tuple(self.look(view) for view in (*ask.known, *forgotten))
         return Market(ask.trade_id, books, sellable, orders, self.clock.now_ms)
+
+    def left_out(self, record: TradeRecord) -> Seen:
+        """The orders that were written down and that this record does not name."""
+        forgotten = self._forgotten({view.terms.key for view in record.orders})
+        return Seen(record.plan.trade_id, tuple(self.look(view) for view in forgotten), self.clock.now_ms)
+
+    def _forgotten(self, known: set[str]) -> list[OrderView]:
+        return [self._blank(terms) for key, terms in self.intents.items() if key not in known]
 
     def _sellable(self, token: str) -> Size:
         """What the venue says; its cached balance can say nothing, or count what is not settled."""

@@ -118,8 +118,8 @@ class SimEffects:
     async def read_books(self, ask: ReadBooks) -> Market:
         return await _Ask[Market](Call("read_books", ask))
 
-    async def record(self, record: TradeRecord) -> None:
-        await _Ask[None](Call("record", record))
+    async def record(self, record: TradeRecord) -> Seen:
+        return await _Ask[Seen](Call("record", record))
 
     async def page(self, page: Page) -> None:
         await _Ask[None](Call("page", page))

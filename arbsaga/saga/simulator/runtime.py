@@ -233,8 +233,10 @@ class Driver:
         answer(self.hands.read_books(ask))
 
     def _record(self, record: TradeRecord, answer: Callable[[Any], None]) -> None:
-        self.witness.records(record)
-        answer(None)
+        left_out = self.hands.left_out(record)
+        if not left_out.orders:
+            self.witness.records(record)
+        answer(left_out)
 
     def _page(self, page: Page, answer: Callable[[Any], None]) -> None:
         self.witness.pages_one(page)

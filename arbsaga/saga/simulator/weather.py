@@ -111,8 +111,6 @@ class Weather:
     def draw(rng: random.Random) -> "Weather":
         """A seeded mixture: most kinds are away in most seeds, so that each also shows alone."""
         chances = {kind: rng.uniform(0, most) for kind, most in MOST.items() if rng.random() < 0.15}
-        if "reset" in chances:
-            chances.pop("ghost", None)  # known gap: a reset forgets undo orders, and FAILED entries then look even
         return Weather(
             **chances,
             late_ms=rng.randrange(1, LATEST_MS),
