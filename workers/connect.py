@@ -42,9 +42,12 @@ class TemporalSettings:
 async def connect(settings: TemporalSettings) -> Client:
     """A client on a server that can run trades. Raises Unavailable, one line, when it cannot."""
     client = await _dial(settings)
-    await _check_version(client, settings)
-    await _check_namespace(client, settings)
-    missing = await missing_attributes(client)
+    try:
+        await _check_version(client, settings)
+        await _check_namespace(client, settings)
+        missing = await missing_attributes(client)
+    except RPCError as error:  # it was there when we dialled: it ended since, or refuses to tell
+        raise _says(settings, error) from None
     if missing:
         wanted = " ".join(f"--name {name} --type {ALL[name]}" for name in missing)
         raise Unavailable(
@@ -136,7 +139,11 @@ async def _check_namespace(client: Client, settings: TemporalSettings) -> None:
                 f"no namespace {settings.namespace} at {settings.address}: "
                 f"run `temporal operator namespace create {settings.namespace}`, or set temporal.namespace"
             ) from None
-        raise Unavailable(f"the Temporal server at {settings.address} says: {_short(error)}") from None
+        raise _says(settings, error) from None
+
+
+def _says(settings: TemporalSettings, error: RPCError) -> Unavailable:
+    return Unavailable(f"the Temporal server at {settings.address} says: {_short(error)}")
 
 
 _shared_runtime: list[Runtime] = []

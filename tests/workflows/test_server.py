@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
 
 from arbsaga.errors import Unavailable
 from workers import connect as connecting
@@ -165,6 +166,23 @@ async def test_no_server_is_one_clear_line() -> None:
     """Where it was looked for, and how to mend it."""
     with pytest.raises(Unavailable, match=r"no Temporal server at 127.0.0.1:1 \(connection refused\): start one"):
         await connect(TemporalSettings("127.0.0.1:1"))
+
+
+async def test_a_server_that_dies_between_dialling_and_the_checks_is_one_clear_line(
+    own_server: EmbeddedTemporal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks ask a server that was there a moment ago."""
+    dial = connecting._dial
+
+    async def dialled_just_before_its_end(settings: TemporalSettings) -> Client:
+        client = await dial(settings)
+        os.kill(own_server.pid, signal.SIGKILL)
+        await asyncio.wait_for(own_server.wait(), 10)
+        return client
+
+    monkeypatch.setattr(connecting, "_dial", dialled_just_before_its_end)
+    with pytest.raises(Unavailable, match=f"the Temporal server at {own_server.address} says: "):
+        await connect(TemporalSettings(own_server.address))
 
 
 async def test_a_missing_namespace_is_one_clear_line(temporal_server: EmbeddedTemporal) -> None:
