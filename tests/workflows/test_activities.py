@@ -18,7 +18,8 @@ from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.funded import FundedOrders
 from arbsaga.saga.judge import entry_orders
-from arbsaga.saga.messages import CancelLeg, Page, Patience, PlaceLegs, PollFills, ReadBooks, TradePlan
+from arbsaga.saga.messages import CancelLeg, Page, Patience, Phase, PlaceLegs, PollFills, ReadBooks, TradePlan
+from arbsaga.saga.trade import Trade
 
 
 @pytest.fixture
@@ -170,6 +171,21 @@ async def test_books_that_cannot_be_read_are_left_out(
     assert [book.token for book in market.books] == [good]
     assert market.sellable == ((good, 0),)
     assert [view.order_id for view in market.orders] == [placed.orders[0].order_id]
+
+
+async def test_a_record_that_leaves_an_order_out_is_not_written(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue
+) -> None:
+    """A run that a reset took back sent it: the trade has not ended before it knows what became of that order."""
+    placed = await run(hands.place_legs, funded(plan))
+    short = Trade(plan, placed.orders[:1]).record(Phase.COMMITTED, "", now_ms())
+    left_out = await run(hands.record, short)
+    assert [view.order_id for view in left_out.orders] == [placed.orders[1].order_id]
+    assert left_out.orders[0].known == plan.legs[1].size
+    assert hands._ledger.trade(plan.trade_id).row is None
+    whole = await run(hands.record, Trade(plan, placed.orders).record(Phase.COMMITTED, "", now_ms()))
+    assert whole.orders == ()
+    assert hands._ledger.trade(plan.trade_id).row.phase is Phase.COMMITTED
 
 
 async def test_a_bug_in_the_venue_is_not_left_out(

@@ -182,3 +182,18 @@ async def test_a_held_trade_that_filled_nothing_blocks_its_basket_after_its_desk
 async def blocks(rig: Rig, plan: TradePlan) -> bool:
     status = await status_of(rig, plan.account)
     return (status.reserved, status.blocked) == (plan.reserved, (plan.basket.key,))
+
+
+async def test_an_order_that_a_held_trade_did_not_know_of_is_kept_too(rig: Rig) -> None:
+    """The ledger names it when the watch writes down what is new."""
+    name = account()
+    async with rig.worker():
+        plan, record = await held_trade(rig, name)
+        terms = replace(record.orders[0].terms, attempt=2, size=D(1))
+        order_id = rig.venue.order_id(terms)
+        rig.ledger.intend([(terms, order_id)], account=name, workflow_id="w", lease_id="")
+        rig.venue._arrive(order_id, terms, Behaviour())
+        await held_of(rig, plan).signal(HeldWorkflow.resolve, "done")
+        kept = await held_of(rig, plan).result()
+    assert [view.order_id for view in kept.orders].count(order_id) == 1
+    assert len(rig.ledger.trade(plan.trade_id).orders) == 3
