@@ -131,7 +131,7 @@ async def serve_worker(config: Config, folder: DataFolder, stop: asyncio.Event) 
 async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop: asyncio.Event) -> int:
     """Trade until `stop` is set. Open trades are durable: whoever polls their task queue next goes on with them."""
     async with connected(config, folder) as parts:
-        await asyncio.to_thread(parts.ledger.open_account, config.account, parts.venue.name, await parts.venue.cash())
+        await open_account(parts)
         want = Usd(min(config.total, config.scan.max_starts * config.per_trade))
         desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=want)
         payouts = Payouts(parts.venue, parts.ledger, config.account, desk.paid_out)
@@ -149,6 +149,16 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
             await _work(trader, scanner, stop)
             await desk.close()
     return 0
+
+
+async def open_account(parts: Parts) -> None:
+    """Book the cash the account started with, where the ledger has no opening balance.
+
+    A ledger that was lost and made again has the trades but not their opening: what they moved is no part of it.
+    """
+    account, cash = parts.config.account, await parts.venue.cash()
+    moved = await asyncio.to_thread(parts.ledger.cash, account)
+    await asyncio.to_thread(parts.ledger.open_account, account, parts.venue.name, Usd(cash - moved))
 
 
 async def _work(trader: Trader, scanner: Scanner, stop: asyncio.Event) -> None:

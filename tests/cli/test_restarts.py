@@ -1,14 +1,21 @@
-"""A trading process that is started again while its servers are being restarted too waits for them."""
+"""A trading process that is started again waits for servers that are being restarted too, and opens no account anew."""
 
 import time
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from cli_make import plan, record
 from temporalio.service import RPCError, RPCStatusCode
 
+from arbsaga.config import load
+from arbsaga.domain.money import Usd
 from arbsaga.errors import ConfigError, Unavailable
+from arbsaga.ledger import Ledger
+from arbsaga.saga.messages import Phase
 from workers import lifeline, trader_process
-from workers.trader_process import patiently
+from workers.trader_process import Parts, open_account, patiently
 
 AWAY = RPCError("gone", RPCStatusCode.UNAVAILABLE, b"")
 
@@ -54,3 +61,32 @@ async def test_a_new_process_says_at_once_what_is_missing(monkeypatch: pytest.Mo
     with pytest.raises(Unavailable):
         await patiently(failing(1, Unavailable("no Temporal server")))
     assert time.monotonic() - began < 1
+
+
+class Purse:
+    """A venue, as far as opening an account asks it."""
+
+    name = "sim"
+
+    def __init__(self, cash: str) -> None:
+        self.left = Usd(Decimal(cash))
+
+    async def cash(self) -> Usd:
+        return self.left
+
+
+async def test_a_ledger_that_was_made_again_opens_with_the_cash_before_its_trades(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Today's cash would count what its trades spent twice, for ever."""
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite")
+    ledger.record(record(plan(), Phase.COMMITTED, "20", "20"))
+    purse = Purse("83.80")
+    parts = Parts(load(), ledger, purse, None, None)  # type: ignore[arg-type]  # all that it asks of them
+    await open_account(parts)
+    assert ledger.cash("main") == Decimal("83.80")
+    purse.left = Usd(Decimal("70"))  # a later start finds an account that is open
+    await open_account(parts)
+    assert ledger.cash("main") == Decimal("83.80")
+    ledger.close()
