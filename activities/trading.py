@@ -140,8 +140,20 @@ class TradingActivities:
         fresh = [terms for terms, view in zip(orders, written, strict=True) if view is None]
         before = [view for view in written if view is not None]
         posted, looked = await asyncio.gather(self._post(fresh), self._look(before))
+        await self._stop_if_barred(funded.ask.trade_id, posted)
         answers = {_key(view.terms): view for view in (*posted, *looked)}
         return Seen(funded.ask.trade_id, tuple(answers[_key(terms)] for terms in orders), now_ms())
+
+    async def _stop_if_barred(self, trade_id: str, posted: Sequence[OrderView]) -> None:
+        """What would refuse every further order too halts the entries, and a person is told (py-clob-client-v2 #32)."""
+        words = [view.reason for view in posted if view.state is OrderState.DONE and view.reason]
+        barred = next((reason for reason in words if self._venue.bars_account(reason)), "")
+        if not barred:
+            return
+        await asyncio.to_thread(self._ledger.halt, f"{self._venue.name} takes no order of this account: {barred}")
+        to_do = "Mend what it says, then: arbsaga resume"
+        key = f"{trade_id}/barred"
+        await self._pager.deliver(Page(trade_id, key, f"entries are halted: the venue says {barred}", (), to_do))
 
     def _write_down(self, funded: FundedOrders, workflow_id: str, entry: bool) -> Sequence[OrderView | None] | str:
         """For each order None (fresh: may be sent) or what was written before. Text: why none may be sent."""

@@ -99,6 +99,9 @@ class Venue(Protocol):
         rests or filled). Not sent (too late): ABSENT. Everything else: UNKNOWN. No retries.
         """
 
+    def bars_account(self, refusal: str) -> bool:
+        """Whether these words of a refusal mean that the account can place no order until a person mends something."""
+
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
         """Ask every source (by id, trades, what the user stream brought) about orders, and merge the answers.
 

@@ -82,6 +82,7 @@ VENUE: dict[str, Bug] = {
         (
             WIRE + "test_an_order_format_that_has_changed_fails_closed",
             ORDERS + "TestExchange::test_unknown_version_is_refused",
+            "tests/workflows/test_activities.py::test_a_refusal_of_the_whole_account_halts_the_entries_and_pages",
         ),
     ),
     "8": Bug(

@@ -15,7 +15,7 @@ from polymarket.errors import (
 from polymarket.models.clob.order_response import RawOrderResponse, normalize_order_response
 
 from arbsaga.domain.orders import OrderState
-from arbsaga.venues.polymarket.outcome import Outcome, TooLateError, apply, of_answer, of_error, pair
+from arbsaga.venues.polymarket.outcome import Outcome, TooLateError, apply, bars_account, of_answer, of_error, pair
 
 from .make import ORDER_ID, terms, view
 
@@ -269,3 +269,10 @@ def test_every_outcome_leaves_evidence():
 def test_cancellation_is_no_outcome():
     """A cancelled post is not swallowed: it is nobody's answer."""
     assert not issubclass(asyncio.CancelledError, Exception)
+
+
+def test_what_refuses_the_whole_account_is_told_apart() -> None:
+    """Version, ban, key: every further order would get the same. A market's or an order's own refusal is not that."""
+    assert bars_account("order_version_mismatch")
+    assert bars_account("Unauthorized/Invalid api key")
+    assert not bars_account("not enough balance / allowance: the balance is not enough")

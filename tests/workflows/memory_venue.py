@@ -137,6 +137,9 @@ class MemoryVenue:
             if status is order.settle_to:
                 return
 
+    def bars_account(self, refusal: str) -> bool:
+        return refusal == "banned"
+
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
         self.calls.append("look")
         return tuple(self._look(view) for view in known)

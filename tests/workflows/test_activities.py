@@ -188,6 +188,24 @@ async def test_a_record_that_leaves_an_order_out_is_not_written(
     assert hands._ledger.trade(plan.trade_id).row.phase is Phase.COMMITTED
 
 
+async def test_a_refusal_of_the_whole_account_halts_the_entries_and_pages(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue
+) -> None:
+    """Every further order would be refused too: order_version_mismatch (py-clob-client-v2 #32), a banned address."""
+    pages = []
+
+    async def deliver(page: Page) -> bool:
+        pages.append(page)
+        return True
+
+    hands._pager.deliver = deliver
+    venue.next(plan.basket.legs[0].instrument, Behaviour(refuse="no"))
+    venue.next(plan.basket.legs[1].instrument, Behaviour(refuse="banned"))
+    await run(hands.place_legs, funded(plan))
+    assert hands._ledger.halted() == "memory takes no order of this account: banned"
+    assert [page.headline for page in pages] == ["entries are halted: the venue says banned"]
+
+
 async def test_a_bug_in_the_venue_is_not_left_out(
     hands: TradingActivities, plan: TradePlan, venue: MemoryVenue
 ) -> None:

@@ -3,19 +3,22 @@
 import asyncio
 import json
 import secrets
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 from memory_venue import Behaviour, now_ms
 from temporal_rig import FAST, D, Rig, make_plan, until
+from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
+from test_recovery import Silent
 from test_trades import phase_is
 
 from arbsaga.domain.money import Usd
 from arbsaga.errors import Unavailable
 from arbsaga.risk import desk as pure
-from arbsaga.risk.desk import Claim, DeskStatus, Ended, Limits
+from arbsaga.risk.desk import Claim, Closed, DeskStatus, Ended, Limits
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan
 from workers import desk_client
@@ -148,6 +151,87 @@ async def test_a_dead_process_loses_only_what_no_trade_has(
         late = Claim("late", "basket/y", "y", plan.lease_id, usd(10))
         await desk_of(rig, account).signal(DeskWorkflow.claim, late)
         assert (await status_of(rig, account)).free == 100 - plan.reserved
+
+
+async def test_a_worker_that_dies_while_it_archives_holds_up_no_lease(
+    rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its step is another worker's after two seconds of silence, not after the thirty that a step may take."""
+    monkeypatch.setattr(pure, "LEASE_MS", 1_500)
+    monkeypatch.setattr(pure, "GRACE_MS", 300)
+    release, steps = asyncio.Event(), Steps(rig)
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.worker.Heartbeats", Silent)
+        dying = rig.worker(steps.hanging(release))
+    async with dying:
+        silent = DeskClient(rig.client, account, rig.task_queue, want=usd(60))
+        await silent.start(LIMITS)
+        silent._closing = True  # killed: it renews no more
+        await desk_of(rig, account).signal(DeskWorkflow.closed, Closed("t/1", "basket/gone", "run"))
+        await until(lambda: steps.seen)
+        async with (await rig.another()).worker():
+            began = asyncio.get_running_loop().time()
+            await until(lambda: leased_is(rig, account, 0))
+            took = asyncio.get_running_loop().time() - began
+            release.set()
+    assert took < 8, "two seconds of silence, a retry, the take-back"
+
+
+async def test_many_histories_hold_up_no_lease(rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk with a hundred ended trades archives them in batches; a lease that is due does not wait for the last."""
+    monkeypatch.setattr(pure, "LEASE_MS", 1_500)
+    monkeypatch.setattr(pure, "GRACE_MS", 300)
+    steps = Steps(rig)
+    async with rig.worker(steps.slow(0.02)):
+        silent = DeskClient(rig.client, account, rig.task_queue, want=usd(60))
+        await silent.start(LIMITS)
+        silent._closing = True
+        for number in range(100):
+            run = Closed(f"t/{number}", f"basket/{number}", f"run-{number}")
+            await desk_of(rig, account).signal(DeskWorkflow.closed, run)
+        await until(lambda: sum(batch for batch in steps.seen if batch) == 100)
+        await until(lambda: leased_is(rig, account, 0))
+    assert max(steps.seen) <= 20
+    assert 0 in steps.seen[:-1], "the take-back came before the last batch"
+
+
+@dataclass
+class Steps:
+    """A desk's activities, watched: `seen` has how many histories each archiving was asked for, 0 for a take-back."""
+
+    rig: Rig
+    seen: list[int] = field(default_factory=list)
+
+    def hanging(self, release: asyncio.Event) -> list[Callable[..., object]]:
+        """Archiving never ends until `release` is set."""
+
+        @activity.defn(name="archive")
+        async def archive(runs: list[Closed]) -> list[str]:
+            self.seen.append(len(runs))
+            await release.wait()
+            return []
+
+        return self._with(archive)
+
+    def slow(self, each_s: float) -> list[Callable[..., object]]:
+        """Archiving takes its time for each history."""
+
+        @activity.defn(name="archive")
+        async def archive(runs: list[Closed]) -> list[str]:
+            self.seen.append(len(runs))
+            await asyncio.sleep(each_s * len(runs))
+            return [run.name for run in runs]
+
+        @activity.defn(name="claims_of_lease")
+        async def claims_of_lease(lease_id: str) -> list[Claim]:
+            self.seen.append(0)
+            return []
+
+        return self._with(archive, claims_of_lease)
+
+    def _with(self, *own: Callable[..., object]) -> list[Callable[..., object]]:
+        names = {one.__name__ for one in own}
+        return [*(one for one in self.rig.activities() if one.__name__ not in names), *own]
 
 
 async def leased_is(rig: Rig, account: str, amount: int) -> bool:

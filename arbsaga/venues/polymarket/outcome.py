@@ -52,6 +52,16 @@ REFUSES_ORDER = (
 REFUSES_CALLER = ("unauthorized/invalid api key", "invalid api key", "invalid l1 request headers")
 """HTTP 401 texts. Any message with "unauthorized" in it is turned into a 401, so another text proves nothing."""
 
+BARS_ACCOUNT = (
+    *REFUSES_CALLER,
+    "the order owner has to be the owner of the api key",
+    "the order signer address has to be the address of the api key",
+    "address banned",
+    "address in closed only mode",
+    "order_version_mismatch",
+)
+"""Texts that every further order would get too (py-clob-client-v2 #32, #75): no trade is worth starting."""
+
 POST_ONLY_CODE = "post_only_mode"
 """The one 503 that is proof: a code of the order check, which our orders (never post-only) cannot pass."""
 
@@ -99,6 +109,11 @@ def _is_refusal(error: BaseException, texts: Sequence[str]) -> bool:
         case 503:
             return error.code == POST_ONLY_CODE
     return False
+
+
+def bars_account(refusal: str) -> bool:
+    """Whether every order of the account would be refused like this, until a person mends something."""
+    return any(known in refusal.lower() for known in BARS_ACCOUNT)
 
 
 def of_answer(terms: OrderTerms, order_id: str, answer: OrderResponse | None) -> Outcome:

@@ -18,6 +18,7 @@ from arbsaga.venues.polymarket.books import Books
 from arbsaga.venues.polymarket.client import connect
 from arbsaga.venues.polymarket.discovery import NAME, Discovery
 from arbsaga.venues.polymarket.market_stream import stream_books
+from arbsaga.venues.polymarket.outcome import bars_account
 from arbsaga.venues.polymarket.posting import Poster
 from arbsaga.venues.polymarket.prover import Prover
 from arbsaga.venues.polymarket.records import decimal
@@ -136,6 +137,10 @@ class PolymarketVenue:
     async def post(self, orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
         """See `Venue.post`. Raises VenueError, before anything is sent, for terms off the venue's grid."""
         return await self._started.post(orders)
+
+    def bars_account(self, refusal: str) -> bool:
+        """See Venue."""
+        return bars_account(refusal)
 
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
         """See `Venue.look`. An accepted order that nobody knows any more gets `denied_ms` too; after 2 s it is DONE."""
