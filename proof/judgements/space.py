@@ -158,7 +158,7 @@ TINY = (replace(_CALM, name="tiny", posts=(Post.REFUSED, Post.FILLS), fills=0),)
 
 QUICK = (
     replace(_CALM, name="posts", posts=EVERY_POST, races=True, aborts=True, exits=(Post.FILLS, Post.REFUSED)),
-    replace(_CALM, name="parts", fills=2, exits=(Post.FILLS, Post.RESTS), markets=EVERY_DEPTH),
+    replace(_CALM, name="parts", fills=2, markets=(Depth.ALL, Depth.THIN, Depth.NONE)),
     replace(_CALM, name="odd-parts", fills=2, part="0.85", residue_usd="1", markets=EVERY_DEPTH),
     replace(_CALM, name="ghosts", ghosts=True, fills=0, unsettled=True, markets=_WAYS),
     replace(_CALM, name="unknowns", posts=(Post.FILLS, Post.UNKNOWN), exits=(Post.FILLS, Post.UNKNOWN), races=True),
@@ -172,6 +172,7 @@ QUICK = (
 
 USUAL = (
     *QUICK,
+    replace(_CALM, name="parts-and-ways", fills=2, exits=(Post.FILLS, Post.RESTS), markets=EVERY_DEPTH),
     replace(_CALM, name="posts-ghosts", posts=EVERY_POST, ghosts=True, races=True, aborts=True),
     replace(
         _CALM,
@@ -214,7 +215,7 @@ USUAL = (
         name="three-legs-posts",
         legs=3,
         limit="0.30",
-        posts=(Post.REFUSED, Post.RESTS, Post.FILLS, Post.UNKNOWN),
+        posts=EVERY_POST,
         races=True,
     ),
     replace(
@@ -228,4 +229,27 @@ USUAL = (
 )
 """Several things at once."""
 
-FULL = USUAL
+FULL = (
+    *USUAL,
+    replace(_CALM, name="aborts-parts", posts=EVERY_POST, races=True, aborts=True, wipes=True, fills=2),
+    replace(
+        _CALM,
+        name="rounds-and-ways",
+        rounds=2,
+        posts=(Post.FILLS, Post.REFUSED),
+        exits=(Post.FILLS, Post.UNKNOWN, Post.REFUSED, Post.UNSENT),
+        races=True,
+        markets=_WAYS,
+    ),
+    replace(
+        _CALM,
+        name="posts-everything",
+        posts=EVERY_POST,
+        ghosts=True,
+        races=True,
+        aborts=True,
+        errors=True,
+        lags=True,
+    ),
+)
+"""The same with more at once."""
