@@ -27,7 +27,11 @@ from workflows.messages import DeskStart, held_id
 
 ARCHIVE_PAUSE = timedelta(seconds=2)
 """Ended trades are archived together, a moment after the first of them."""
+ARCHIVE_BATCH = 20
+"""Histories archived in one step: leases of silent processes are taken back between two of them."""
 STEP_LIMIT = timedelta(seconds=30)
+HEARTBEAT = timedelta(seconds=2)
+"""A worker that is silent for so long is dead, and the step is another's, as in trades."""
 PAGE_LIMIT = timedelta(minutes=10)
 T = TypeVar("T")
 
@@ -158,14 +162,23 @@ class DeskWorkflow:
                 self._known = self._desk.take_back(lease.lease_id, found)
 
     async def _archive(self) -> None:
-        if self._desk.to_archive:
-            done = await _ask("archive", list(self._desk.to_archive), list[str])
+        left = self._desk.to_archive
+        while left:
+            batch, left = left[:ARCHIVE_BATCH], left[ARCHIVE_BATCH:]
+            done = await _ask("archive", list(batch), list[str])
             self._known = self._desk.archived(done)
+            if left:
+                await self._take_back()
 
 
 async def _ask(activity: str, about: object, answer: type[T]) -> T:
     result: T = await workflow.execute_activity(
-        activity, about, result_type=answer, start_to_close_timeout=STEP_LIMIT, retry_policy=FOREVER
+        activity,
+        about,
+        result_type=answer,
+        start_to_close_timeout=STEP_LIMIT,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=FOREVER,
     )
     return result
 
@@ -195,6 +208,7 @@ async def _page(page: Page) -> None:
             result_type=type(None),
             start_to_close_timeout=STEP_LIMIT,
             schedule_to_close_timeout=PAGE_LIMIT,
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=FOREVER,
             summary=page.headline,
         )

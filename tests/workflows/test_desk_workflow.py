@@ -157,18 +157,14 @@ async def test_a_worker_that_dies_while_it_archives_holds_up_no_lease(
     rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its step is another worker's after two seconds of silence, not after the thirty that a step may take."""
-    monkeypatch.setattr(pure, "LEASE_MS", 1_500)
     monkeypatch.setattr(pure, "GRACE_MS", 300)
     release, steps = asyncio.Event(), Steps(rig)
     with monkeypatch.context() as patch:
         patch.setattr("workers.worker.Heartbeats", Silent)
         dying = rig.worker(steps.hanging(release))
     async with dying:
-        silent = DeskClient(rig.client, account, rig.task_queue, want=usd(60))
-        await silent.start(LIMITS)
-        silent._closing = True  # killed: it renews no more
-        await desk_of(rig, account).signal(DeskWorkflow.closed, Closed("t/1", "basket/gone", "run"))
-        await until(lambda: steps.seen)
+        await archiving(rig, account, steps, histories=1)
+        await silent_lease(rig, account, monkeypatch)
         async with (await rig.another()).worker():
             began = asyncio.get_running_loop().time()
             await until(lambda: leased_is(rig, account, 0))
@@ -178,38 +174,60 @@ async def test_a_worker_that_dies_while_it_archives_holds_up_no_lease(
 
 
 async def test_many_histories_hold_up_no_lease(rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A desk with a hundred ended trades archives them in batches; a lease that is due does not wait for the last."""
-    monkeypatch.setattr(pure, "LEASE_MS", 1_500)
-    monkeypatch.setattr(pure, "GRACE_MS", 300)
+    """A hundred ended trades are archived in batches; a lease that is due does not wait for the last of them."""
+    monkeypatch.setattr(pure, "GRACE_MS", 100)
     steps = Steps(rig)
-    async with rig.worker(steps.slow(0.02)):
-        silent = DeskClient(rig.client, account, rig.task_queue, want=usd(60))
-        await silent.start(LIMITS)
-        silent._closing = True
-        for number in range(100):
-            run = Closed(f"t/{number}", f"basket/{number}", f"run-{number}")
-            await desk_of(rig, account).signal(DeskWorkflow.closed, run)
-        await until(lambda: sum(batch for batch in steps.seen if batch) == 100)
+    async with rig.worker(steps.slow(0.04)):
+        await archiving(rig, account, steps, histories=100)
+        lease_id = await silent_lease(rig, account, monkeypatch)
+        await until(lambda: lease_id in steps.seen)
+        before = steps.archived
+        await until(lambda: steps.archived == 100)
         await until(lambda: leased_is(rig, account, 0))
-    assert max(steps.seen) <= 20
-    assert 0 in steps.seen[:-1], "the take-back came before the last batch"
+    assert 0 < before < 100
+    assert max(one for one in steps.seen if isinstance(one, int)) <= 20
+
+
+async def archiving(rig: Rig, account: str, steps: "Steps", *, histories: int) -> None:
+    """The account's desk, in the middle of archiving."""
+    desk = DeskClient(rig.client, account, rig.task_queue, want=usd(10))
+    await desk.start(LIMITS)
+    await desk.close()
+    for number in range(histories):
+        await desk_of(rig, account).signal(DeskWorkflow.closed, Closed(f"t/{number}", f"basket/{number}", "run"))
+    await until(lambda: steps.archived)
+
+
+async def silent_lease(rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A lease that is due in half a second, of a process that was killed just after it was granted."""
+    monkeypatch.setattr(pure, "LEASE_MS", 500)
+    killed = DeskClient(rig.client, account, rig.task_queue, want=usd(60))
+    await killed.start(LIMITS)
+    killed._closing = True
+    assert await leased_is(rig, account, 60)
+    return killed._lease.lease_id
 
 
 @dataclass
 class Steps:
-    """A desk's activities, watched: `seen` has how many histories each archiving was asked for, 0 for a take-back."""
+    """A desk's activities, watched: `seen` has how many histories each step archived, and the leases taken back."""
 
     rig: Rig
-    seen: list[int] = field(default_factory=list)
+    seen: list[int | str] = field(default_factory=list)
+
+    @property
+    def archived(self) -> int:
+        return sum(one for one in self.seen if isinstance(one, int))
 
     def hanging(self, release: asyncio.Event) -> list[Callable[..., object]]:
-        """Archiving never ends until `release` is set."""
+        """The first archiving does not end until `release` is set."""
 
         @activity.defn(name="archive")
         async def archive(runs: list[Closed]) -> list[str]:
             self.seen.append(len(runs))
-            await release.wait()
-            return []
+            if len(self.seen) == 1:
+                await release.wait()
+            return [run.name for run in runs]
 
         return self._with(archive)
 
@@ -224,7 +242,7 @@ class Steps:
 
         @activity.defn(name="claims_of_lease")
         async def claims_of_lease(lease_id: str) -> list[Claim]:
-            self.seen.append(0)
+            self.seen.append(lease_id)
             return []
 
         return self._with(archive, claims_of_lease)
