@@ -4,18 +4,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from arbsaga.config import Config
 from arbsaga.detect import Opportunity, Scanner
 from arbsaga.domain.pricing import Quote
+from arbsaga.errors import ArbsagaError
+from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
 from workers import trade_event
 from workers.desk_client import DeskClient, Taken
+from workers.following import Handle, after_break_off, result, trade_of
 from workers.payouts import Payouts
 from workers.planning import affordable, most_spent, plan_trade
 from workers.report import emit
@@ -28,31 +31,32 @@ log = structlog.get_logger(__name__)
 REPORT_EVERY_S = 0.5
 PAYOUTS_EVERY_S = 1.0
 RUNNING = "WorkflowType = 'ArbitrageWorkflow' AND ExecutionStatus = 'Running'"
-Handle = WorkflowHandle[ArbitrageWorkflow, TradeRecord]
 
 
 class Budget:
-    """How many more trades may be started: those that sent an order count, and those that may yet do so."""
+    """How many more trades may be started: those under way count, and those that sent an order."""
 
     def __init__(self, trades: int | None) -> None:
-        self._left = trades
-        self._undecided: set[str] = set()
+        self._trades = trades
+        self._counted: set[str] = set()
 
     def allows(self) -> bool:
         """Whether one more trade may be started."""
-        return self._left is None or self._left > len(self._undecided)
+        return self._trades is None or self._trades > len(self._counted)
 
     def started(self, trade_id: str) -> None:
-        """A trade was started."""
-        self._undecided.add(trade_id)
+        """A trade was started, by this process or one before it."""
+        if self._trades is not None:
+            self._counted.add(trade_id)
 
     def moved(self, trade_id: str, phase: Phase) -> None:
-        """A trade entered a phase: from PLACING on it counts, REFUSED gives its place back."""
-        if trade_id not in self._undecided or phase is Phase.VALIDATING:
-            return
-        self._undecided.remove(trade_id)
-        if self._left is not None and phase is not Phase.REFUSED:
-            self._left -= 1
+        """A trade entered a phase: REFUSED gives its place back.
+
+        Even after PLACING, which a killed worker tells of before the server has it: lived again, the trade was
+        refused as too late, and a run of N trades ended with N-1.
+        """
+        if phase is Phase.REFUSED:
+            self._counted.discard(trade_id)
 
 
 class PhaseReports(logging.Filter):
@@ -79,12 +83,13 @@ class Trader:
     client: Client
     desk: DeskClient
     payouts: Payouts
+    ledger: Ledger
     budget: Budget
     draining: bool = False
     scanner: Scanner = field(init=False)
     in_flight: dict[str, str] = field(default_factory=dict)
     held: dict[str, bool] = field(default_factory=dict)
-    _told: dict[str, tuple[str, Phase]] = field(default_factory=dict)
+    _told: dict[str, TradeRecord] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def on_opportunity(self, opportunity: Opportunity) -> bool:
@@ -124,7 +129,8 @@ class Trader:
         for found in [found async for found in self.client.list_workflows(RUNNING)]:
             handle = self.client.get_workflow_handle_for(ArbitrageWorkflow.run, found.id, run_id=found.run_id)
             key = found.id.removeprefix(basket_id(""))
-            self.in_flight[key] = ""
+            self.in_flight[key] = trade_id = await trade_of(found)
+            self.budget.started(trade_id)
             self._spawn(self._resume(handle, key))
 
     async def _resume(self, handle: Handle, key: str) -> None:
@@ -138,10 +144,10 @@ class Trader:
         await self._follow(handle, key)
 
     async def wait_drained(self) -> None:
-        """Wait until no trade of the account is running, here or anywhere."""
+        """Wait until no trade of the account is running, here or anywhere, or is about to be run again."""
         self.draining = True
         while True:
-            if not self.in_flight and not await self._running():
+            if not (self.in_flight or await self._running() or await asyncio.to_thread(self._unended)):
                 return
             await asyncio.sleep(REPORT_EVERY_S)
 
@@ -149,6 +155,14 @@ class Trader:
         try:
             return (await self.client.count_workflows(RUNNING)).count > 0
         except RPCError:  # Temporal is being restarted: not known, so not drained
+            return True
+
+    def _unended(self) -> bool:
+        """Whether a trade of the account has not ended by the ledger: of one that broke off nothing else may tell."""
+        try:
+            return any(intent.account == self.config.account for intent in self.ledger.intents_in_flight())
+        except ArbsagaError as error:
+            log.warning("open trades not known", error=str(error))
             return True
 
     async def _trade(self, plan: TradePlan, taken: Taken) -> None:
@@ -172,25 +186,38 @@ class Trader:
         self._over(plan.basket.key, None)
 
     async def _follow(self, handle: Handle, key: str) -> None:
-        """Report how the trade ends, through any restart of Temporal."""
-        record = None
+        """Report how the trade ends, also when its workflow breaks off in its middle and another run ends it."""
+        trade_id, record = self.in_flight[key], None
         try:
-            record = await _result(handle)
-        except WorkflowFailureError as error:  # terminated, or a bug: the watchdog looks after what it left
+            record = await result(handle)
+        except WorkflowFailureError as error:  # terminated, or a bug
             log.exception("trade broke off", workflow_id=handle.id)
-            emit("alert", text=f"{key}: the workflow broke off ({error.cause}); the watchdog looks after it")
-            self.in_flight.pop(key, None)
-            self.scanner.ended(key, Phase.HELD)  # nobody knows what it left: its basket is not entered again
-            return
+            emit("alert", text=f"{key}: the workflow broke off ({error.cause}); the reconciler runs it again")
+        if record is None:
+            after = await after_break_off(self.client, self.ledger, handle.id, trade_id)
+            if isinstance(after, WorkflowHandle):
+                await self._follow(after, key)
+                return
+            record = after or self._refused(key, trade_id)
         if record is not None:
             self.heard(record)
+        else:
+            self.budget.moved(trade_id, Phase.REFUSED)
         self._over(key, record)
+
+    def _refused(self, key: str, trade_id: str) -> TradeRecord | None:
+        """The record of a trade that broke off before it wrote an order down: it has none in the ledger."""
+        told = self._told.get(key)
+        if told is None or told.plan.trade_id != trade_id:
+            return None
+        return replace(told, phase=Phase.REFUSED, reason="broke off before it sent an order", time_ms=now_ms())
 
     def heard(self, record: TradeRecord) -> None:
         """A trade entered a phase."""
-        if self._told.get(record.plan.basket.key) == (record.plan.trade_id, record.phase):
+        told = self._told.get(record.plan.basket.key)
+        if told is not None and (told.plan.trade_id, told.phase) == (record.plan.trade_id, record.phase):
             return  # its worker told of it before its result came
-        self._told[record.plan.basket.key] = (record.plan.trade_id, record.phase)
+        self._told[record.plan.basket.key] = record
         self.budget.moved(record.plan.trade_id, record.phase)
         if record.orders or record.phase is Phase.PLACING:
             self.payouts.know(record.plan)
@@ -228,14 +255,3 @@ class Trader:
 def now_ms() -> int:
     """The wall clock in ms."""
     return time.time_ns() // 1_000_000
-
-
-async def _result(handle: Handle) -> TradeRecord | None:
-    """The trade's record; None when the server does not know the trade (any more)."""
-    while True:
-        try:
-            return await handle.result()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            await asyncio.sleep(REPORT_EVERY_S)

@@ -135,7 +135,9 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         want = Usd(min(config.total, config.scan.max_starts * config.per_trade))
         desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=want)
         payouts = Payouts(parts.venue, parts.ledger, config.account, desk.paid_out)
-        trader = Trader(config, parts.client, desk, payouts, Budget(options.trades), draining=options.drain)
+        trader = Trader(
+            config, parts.client, desk, payouts, parts.ledger, Budget(options.trades), draining=options.drain
+        )
         scanner = Scanner(parts.venue, config.scan_settings(), trader.on_opportunity)
         trader.scanner = scanner
         logging.getLogger("temporalio.workflow").addFilter(PhaseReports(trader.heard))

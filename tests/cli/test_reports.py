@@ -84,6 +84,8 @@ def test_the_budget_counts_trades_that_sent_an_order() -> None:
     budget.moved("c", Phase.PLACING)
     budget.moved("c", Phase.COMMITTED)
     assert not budget.allows()
+    budget.moved("b", Phase.REFUSED)
+    assert budget.allows(), "placed again by a worker that was killed while it placed, it was too late"
     endless = Budget(None)
     endless.started("a")
     endless.moved("a", Phase.PLACING)

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cli_make import NOW, instrument, plan, record
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.config import load
@@ -18,7 +19,11 @@ from arbsaga.domain.baskets import yes_of_all
 from arbsaga.domain.books import Book, Level
 from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.pricing import Gates, Quote, price_basket
+from arbsaga.errors import Unavailable
+from arbsaga.ledger import Ledger
+from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from workers import following
 from workers import trader as trading
 from workers.desk_client import Taken
 from workers.trader import Budget, Trader
@@ -94,13 +99,71 @@ class Handle:
     id: str = "basket/yes:race"
 
 
+@dataclass
+class Server:
+    """Temporal, as the trader sees it: the newest run of the basket, and how many trades run."""
+
+    run: "Run | None" = None
+    running: int = 0
+
+    def get_workflow_handle(self, workflow_id: str) -> "Server":
+        return self
+
+    async def describe(self) -> "Run":
+        if self.run is None:
+            raise UNKNOWN
+        return self.run
+
+    def get_workflow_handle_for(self, method: object, workflow_id: str, *, run_id: str) -> WorkflowHandle[Any, Any]:
+        assert self.run is not None
+        return Again(self.run.result)
+
+    async def list_workflows(self, query: str) -> AsyncIterator["Run"]:
+        if self.run is not None:
+            yield self.run
+
+    async def count_workflows(self, query: str) -> SimpleNamespace:
+        return SimpleNamespace(count=self.running)
+
+
+@dataclass
+class Run:
+    """A run of the basket, of whichever trade."""
+
+    trade_id: str
+    result: Callable[[], Awaitable[TradeRecord]]
+    status: WorkflowExecutionStatus = WorkflowExecutionStatus.RUNNING
+    run_id: str = "again"
+    id: str = "basket/yes:race"
+
+    async def memo(self) -> dict[str, str]:
+        return {"trade_id": self.trade_id}
+
+
+class Again(WorkflowHandle[Any, Any]):
+    """The handle of a run that ends as told."""
+
+    def __init__(self, outcome: Callable[[], Awaitable[TradeRecord]]) -> None:
+        self._id, self._outcome = "basket/yes:race", outcome
+
+    async def result(self, **_: Any) -> TradeRecord:
+        return await self._outcome()
+
+    async def query(self, *_: Any, **__: Any) -> TradeRecord:
+        raise LOST
+
+
 @pytest.fixture
-def trader(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Trader:
+def trader(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trader]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trading, "REPORT_EVERY_S", 0.01)
-    made = Trader(load(), None, Desk(), Knowing(), Budget(None))  # type: ignore[arg-type]  # all that it asks of them
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(following, "LAST_ORDER_S", 0.05)
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite")
+    made = Trader(load(), Server(), Desk(), Knowing(), ledger, Budget(None))  # type: ignore[arg-type]  # all that it asks
     made.scanner = Scanning()  # type: ignore[assignment]  # likewise
-    return made
+    yield made
+    ledger.close()
 
 
 def opportunity() -> Opportunity:
@@ -198,23 +261,139 @@ async def test_a_trade_is_followed_through_a_restart_of_temporal(
     assert trader.scanner.ends == [("yes:race", Phase.FLAT)]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    ("error", "phase"),
-    [(UNKNOWN, Phase.REFUSED), (WorkflowFailureError(cause=RuntimeError("terminated")), Phase.HELD)],
-)
-async def test_a_trade_that_broke_off_is_told_and_its_basket_not_entered_again(
-    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, phase: Phase
-) -> None:
-    """What a terminated workflow left may be naked; a trade that the server never knew left nothing."""
+BROKE_OFF = WorkflowFailureError(cause=RuntimeError("terminated"))
 
+
+def breaks_off(error: Exception = BROKE_OFF) -> Handle:
     async def result() -> TradeRecord:
         raise error
 
-    starts(monkeypatch, Handle(result))
+    return Handle(result)
+
+
+def intend(trader: Trader, made: TradePlan, account: str = "main") -> None:
+    orders = [(terms, f"0x{terms.key}") for terms in entry_orders(made)]
+    trader.ledger.intend(orders, account=account, workflow_id="basket/yes:race", lease_id="lease")
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("error", [UNKNOWN, BROKE_OFF])
+async def test_a_trade_that_broke_off_before_its_first_order_is_over(
+    trader: Trader,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    told: bool,
+) -> None:
+    """Nobody goes on with it, so its basket may be entered again after a pause, and its place is given back."""
+    trader.budget = Budget(1)
+    plans = starts(monkeypatch, breaks_off(error))
+    trader.on_opportunity(opportunity())
+    assert not trader.budget.allows()
+    await asyncio.sleep(0)  # it is started
+    if told:
+        trader.heard(record(plan(plans[0].trade_id, basket=BASKET), Phase.VALIDATING))
+    await until_over(trader)
+    assert trader.budget.allows()
+    assert trader.scanner.ends == [("yes:race", Phase.REFUSED)]  # type: ignore[attr-defined]
+    said = capsys.readouterr().out
+    assert ("broke off (terminated)" in said) is (error is BROKE_OFF)
+    assert ('"reason":"broke off before it sent an order"' in said) is told
+
+
+async def test_a_trade_that_broke_off_is_followed_to_the_end_of_its_next_run(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reconciler runs it again. Until it has ended its basket is not entered, and nothing is drained."""
+    plans = starts(monkeypatch, breaks_off())
+    trader.on_opportunity(opportunity())
+
+    async def result() -> TradeRecord:
+        return record(plan(plans[0].trade_id, basket=BASKET), Phase.COMMITTED, "20", "20")
+
+    await asyncio.sleep(0)
+    intend(trader, plan(plans[0].trade_id, basket=BASKET))
+    server = trader.client
+    server.run = Run("another's", result)  # type: ignore[attr-defined,union-attr]
+    await asyncio.sleep(0.1)
+    assert not trader.on_opportunity(opportunity())
+    server.run = Run(plans[0].trade_id, result)  # type: ignore[attr-defined,union-attr]
+    await until_over(trader)
+    assert trader.scanner.ends == [("yes:race", Phase.COMMITTED)]  # type: ignore[attr-defined]
+    assert '"phase":"COMMITTED"' in capsys.readouterr().out
+
+
+async def test_a_trade_that_broke_off_and_was_held_without_another_run_is_told_as_held(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reconciler gave it to a person: the ledger has its end."""
+    plans = starts(monkeypatch, breaks_off())
+    trader.on_opportunity(opportunity())
+    await asyncio.sleep(0.02)
+    trader.ledger.record(record(plan(plans[0].trade_id, basket=BASKET), Phase.HELD, "20", "5"))
+    await until_over(trader)
+    assert trader.held == {"yes:race": False}
+    assert '"phase":"HELD"' in capsys.readouterr().out
+
+
+async def test_what_becomes_of_a_trade_is_asked_again_while_nobody_can_tell(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal is being restarted, the ledger is locked: neither is an end."""
+    asked: list[int] = []
+    ended = trader.ledger.trade
+
+    def locked(trade_id: str) -> Any:
+        asked.append(1)
+        if len(asked) < 3:
+            raise Unavailable("the ledger is locked")
+        return ended(trade_id)
+
+    monkeypatch.setattr(trader.ledger, "trade", locked)
+    starts(monkeypatch, breaks_off())
     trader.on_opportunity(opportunity())
     await until_over(trader)
-    assert trader.scanner.ends == [("yes:race", phase)]  # type: ignore[attr-defined]
-    assert ("broke off" in capsys.readouterr().out) is isinstance(error, WorkflowFailureError)
+    assert len(asked) >= 3
+
+
+async def test_a_trade_that_still_runs_takes_a_place_of_a_restarted_trader(trader: Trader) -> None:
+    """It gives it back where it was placed a moment before the kill, and was too late when it was lived again."""
+
+    async def result() -> TradeRecord:
+        return record(plan(basket=BASKET), Phase.REFUSED)
+
+    trader.budget = Budget(1)
+    trader.client.run = Run("T1", result)  # type: ignore[attr-defined]
+    await trader.resume()
+    assert trader.in_flight == {"yes:race": "T1"}
+    assert not trader.budget.allows()
+    await until_over(trader)
+    assert trader.budget.allows()
+
+
+async def test_it_is_drained_when_no_trade_of_the_account_is_left_in_the_ledger(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trade that broke off in an earlier life of this process runs nowhere, and is about to be run again."""
+    intend(trader, plan("other"), account="somebody else")
+    made = plan()
+    intend(trader, made)
+    drained = asyncio.ensure_future(trader.wait_drained())
+    await asyncio.sleep(0.1)
+    assert not drained.done()
+    trader.ledger.record(record(made, Phase.COMMITTED))
+    await asyncio.wait_for(drained, 10)
+    locks: list[int] = []
+
+    def locked() -> Any:
+        locks.append(1)
+        if len(locks) < 3:
+            raise Unavailable("the ledger is locked")
+        return []
+
+    monkeypatch.setattr(trader.ledger, "intents_in_flight", locked)
+    await asyncio.wait_for(trader.wait_drained(), 10)
+    assert len(locks) == 3
 
 
 async def test_a_held_basket_is_released_once_its_person_has_decided(

@@ -27,6 +27,7 @@ from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
 from arbsaga.venues.port import AccountFill, MarketListing, OpenOrder
 from workers.connect import TemporalSettings, connect
+from workers.following import after_break_off
 from workers.reconciler import keep_reconciling, last_reconciled, reconciling
 from workers.start import start_desk
 from workers.temporal_server import EmbeddedTemporal
@@ -254,9 +255,12 @@ async def test_a_terminated_trade_ends_by_itself(rig: Rig, account: str) -> None
         handle = await watching(rig, plan, "1", "0.5")
         await until(lambda: reserved(rig, account))
         await handle.terminate("by hand")
+        going_on = asyncio.ensure_future(after_break_off(rig.client, rig.ledger, handle.id, plan.trade_id))
         await asyncio.sleep(0.4)
         said = await reconcile(rig, account)
         record = await ended_again(rig, plan)
+        after = await asyncio.wait_for(going_on, 10)  # what the trader that started it follows
+        assert record == (after if isinstance(after, TradeRecord) else await after.result())
         assert said.endswith(f"{plan.trade_id} is run again: its workflow is gone")
         assert record.phase is Phase.COMMITTED
         assert_even(rig, plan)
