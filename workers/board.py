@@ -13,7 +13,8 @@ KEPT_ALERTS = 50
 KEPT_TRADES = 5_000
 GAUGES = frozenset({"events", "baskets", "near", "books", "streams", "in_flight"})
 """Statistics that tell how it is now. The others count up, and start at 0 in a restarted trader."""
-_NO_ORDER = frozenset({Phase.VALIDATING, Phase.REFUSED})
+_NO_ORDER = frozenset({Phase.VALIDATING, Phase.PLACING, Phase.REFUSED})
+"""A killed worker tells of PLACING before the server has it: lived again, such a trade can be refused as too late."""
 _HEDGED = frozenset({Phase.HEDGED, Phase.SETTLING, Phase.COMMITTED})
 
 
@@ -123,8 +124,13 @@ class Board:
 
     @property
     def sent(self) -> int:
-        """Trades that sent an order."""
+        """Trades that have surely sent an order."""
         return self._past_sent + sum(1 for line in self.trades.values() if line.sent)
+
+    @property
+    def done(self) -> int:
+        """Trades that sent an order and have ended."""
+        return self._past_sent + sum(1 for line in self.trades.values() if line.sent and line.ended)
 
     @property
     def open(self) -> list[TradeLine]:

@@ -251,11 +251,10 @@ class Up:
         return ["--live"] if self._options.live else []
 
     def _trader_argv(self) -> list[str]:
-        """A restarted trader gets what is left of its orders to start."""
+        """A restarted trader gets what is left of its trades to start; those that still run it counts itself."""
         argv = ["trader", *self._live()]
         if self._options.trades is not None:
-            undecided = sum(1 for line in self._board.open if not line.sent)
-            argv += ["--trades", str(max(0, self._options.trades - self._board.sent - undecided))]
+            argv += ["--trades", str(max(0, self._options.trades - self._board.done))]
         return [*argv, "--drain"] if self._draining else argv
 
     def _make_view(self) -> View:

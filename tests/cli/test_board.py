@@ -81,10 +81,21 @@ def test_a_refused_trade_shows_no_profit() -> None:
 
 
 def test_only_trades_past_validation_count_as_sent() -> None:
-    made = board(moved(Phase.VALIDATING, 0), moved(Phase.PLACING, 5), moved(Phase.VALIDATING, 0, "T2"))
-    assert (made.sent, len(made.open)) == (1, 2)
+    made = board(moved(Phase.VALIDATING, 0), moved(Phase.WATCHING, 5), moved(Phase.VALIDATING, 0, "T2"))
+    assert (made.sent, made.done, len(made.open)) == (1, 0, 2)
     made.feed("trader", moved(Phase.REFUSED, 9, "T2"))
-    assert (made.sent, len(made.open), made.count(Phase.REFUSED)) == (1, 1, 1)
+    assert (made.sent, made.done, len(made.open), made.count(Phase.REFUSED)) == (1, 0, 1, 1)
+    made.feed("trader", moved(Phase.COMMITTED, 99))
+    assert (made.sent, made.done) == (1, 1)
+
+
+def test_a_trade_that_a_killed_trader_was_placing_may_have_sent_nothing() -> None:
+    """Its worker said PLACING before the server had it: lived again, it was too late. A run of 4 ended with 3."""
+    made = board(moved(Phase.PLACING, 5), moved(Phase.PLACING, 5, "T2"))
+    assert (made.sent, len(made.open)) == (0, 2)
+    made.feed("trader", moved(Phase.REFUSED, 3_000))
+    made.feed("trader", moved(Phase.FLAT, 3_000, "T2"))
+    assert (made.sent, made.done) == (1, 1)
 
 
 def test_done_is_the_first_hedge_or_the_end() -> None:
