@@ -19,7 +19,7 @@ from pathlib import Path
 
 if not __package__:  # run as a file: its neighbours are found by the folder above
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tools.truth_files import MICRO, ZERO, Books, Key, Leg, Plan, read_journal, read_ledger, read_pages
+from tools.truth_files import MICRO, ZERO, Books, Key, Plan, read_journal, read_ledger, read_pages
 from tools.truth_record import Fill, Order, Record
 
 ENDS = ("REFUSED", "COMMITTED", "FLAT", "HELD")
@@ -55,9 +55,10 @@ def _unequal(trade: str, plan: Plan, orders: list[Order]) -> Iterator[str]:
     legs = [[order for order in orders if order.leg == index] for index in range(len(plan.legs))]
     nets = [sum((one.sign * one.filled() for one in leg), ZERO) for leg in legs]
     units = max(ZERO, min((net / leg.ratio for net, leg in zip(nets, plan.legs, strict=True)), default=ZERO))
-    for net, leg, sent in zip(nets, plan.legs, legs, strict=True):
-        over = net - units * leg.ratio
-        if not _is_residue(over, leg, plan, sent):
+    overs = [net - units * leg.ratio for net, leg in zip(nets, plan.legs, strict=True)]
+    cheap = sum(map(_cost, overs, legs), ZERO) <= plan.residue_usd
+    for over, leg in zip(overs, plan.legs, strict=True):
+        if over and not (cheap and abs(over) < leg.least and abs(over) <= plan.residue):
             yield f"I2 {failed}trade {trade} is {plan.phase} with {over} shares of {leg.token[:10]} unmatched"
     if not plan.legs and any(order.filled() for order in orders):
         yield f"I2 trade {trade} filled and has recorded nothing"
@@ -67,11 +68,11 @@ def _unequal(trade: str, plan: Plan, orders: list[Order]) -> Iterator[str]:
         yield f"I2 {failed}trade {trade} is {plan.phase} with {units} units"
 
 
-def _is_residue(over: Decimal, leg: Leg, plan: Plan, orders: Sequence[Order]) -> bool:
-    """Nothing, or too little for any order and cheap enough: at what was paid, or at $1 for shares that are missing."""
+def _cost(over: Decimal, orders: Sequence[Order]) -> Decimal:
+    """USD that left-over shares cost: what was paid for them, or $1 each for shares that are missing."""
     bought = sum((one.filled() for one in orders if one.sign > 0), ZERO)
     paid = sum((one.cost for one in orders if one.sign > 0), ZERO) / bought if bought and over > 0 else Decimal(1)
-    return not over or (abs(over) < leg.least and abs(over) <= plan.residue and abs(over) * paid <= plan.residue_usd)
+    return abs(over) * paid
 
 
 def _unfinished(orders: list[Order]) -> Iterator[str]:

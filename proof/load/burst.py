@@ -144,7 +144,7 @@ async def _trader(place: Place) -> Trader:
     desk = DeskClient(client, seat.account, seat.queue, want=Usd(config.total / TRADERS))
     await desk.start(Limits(config.total, config.per_trade))
     payouts = Payouts(place.venue, place.ledger, seat.account, desk.paid_out)
-    trader = Trader(config, client, desk, payouts, Budget(None))
+    trader = Trader(config, client, desk, payouts, place.ledger, Budget(None))
     trader.scanner = Scanner(place.venue, config.scan_settings(), trader.on_opportunity)
     return trader
 

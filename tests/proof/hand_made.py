@@ -31,16 +31,18 @@ def leg_of(name: str) -> Instrument:
     return Instrument("polymarket", f"c-{name}", f"yes-{name}", f"no-{name}", Outcome.YES, name, RULES)
 
 
-def planned(trade_id: str = "t1", *, decided_ms: int = START + 10_000, reserved: str = "10") -> TradePlan:
-    """Ten shares of each of two legs, at 0.40."""
-    basket = yes_of_all(trade_id, "one or the other", [leg_of("a"), leg_of("b")])
+def planned(
+    trade_id: str = "t1", *, decided_ms: int = START + 10_000, reserved: str = "10", names: str = "ab"
+) -> TradePlan:
+    """Ten shares of each leg, two by default, at 0.40."""
+    basket = yes_of_all(trade_id, "one or the other", [leg_of(name) for name in names])
     size = Size(Decimal(10))
     return TradePlan(
         trade_id=trade_id,
         account=ACCOUNT,
         basket=basket,
         units=size,
-        legs=(PlannedLeg(size, Price(Decimal("0.4"))),) * 2,
+        legs=(PlannedLeg(size, Price(Decimal("0.4"))),) * len(names),
         cost=Usd(Decimal(8)),
         fees=NO_USD,
         edge=Usd(Decimal(2)),

@@ -4,12 +4,14 @@ import ast
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hand_made import START, Scene, id_of, planned, undo
 
+from arbsaga.domain.money import Usd
 from arbsaga.domain.orders import Purpose
 from arbsaga.saga.judge import entry_orders
 from tools.check_truth import check
@@ -273,6 +275,21 @@ def test_a_few_shares_are_residue(scene: Scene) -> None:
     """Less than the venue takes as an order, and cheap: reported apart, no exposure."""
     one_legged(scene, "FLAT", size="3")
     assert scene.judge().violations == ()
+
+
+@pytest.mark.parametrize(("names", "kept"), [("ab", True), ("abcd", False)])
+def test_a_few_shares_of_every_leg_add_up(scene: Scene, names: str, kept: bool) -> None:
+    """What is left over may cost $2 in all: 4 shares of one leg at 0.40 do not, 4 of each of three legs do."""
+    plan = planned(names=names)
+    plan = replace(plan, undo=replace(plan.undo, residue_usd=Usd(Decimal(2))))
+    entries = entry_orders(plan)
+    scene.intend(*entries)
+    for terms in entries[1:]:
+        scene.accept(terms)
+        scene.settle(scene.fill(terms, "4", match=f"m{terms.leg}"))
+        scene.cancel(terms)
+    scene.record(plan, entries, "FLAT")
+    assert (scene.judge().violations == ()) is kept
 
 
 def test_a_held_trade_may_be_naked_where_a_person_was_told(scene: Scene) -> None:
