@@ -11,7 +11,7 @@ from arbsaga.domain.money import NO_SIZE, Size
 from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.saga.effects import ABORT, DEADLINE, First
 from arbsaga.saga.messages import DepthReport, Market, PlaceLegs, PollFills, ReadBooks, Seen, TradePlan
-from proof.judgements.requests import All, Call, Race
+from arbsaga.saga.simulator.requests import All, Call, Race
 from proof.judgements.space import LATE_MS, START_MS, Post, Space, books_of
 from proof.judgements.stories import Node, Views
 from proof.judgements.venue import Name, Order, Status, World, fill, name_of

@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from arbsaga.domain.orders import FillStatus, OrderTerms
+from arbsaga.saga.simulator.requests import All, Call
 from arbsaga.saga.trade import Trade
 from proof.judgements.invariants import Invariants
 from proof.judgements.replies import Replies
-from proof.judgements.requests import All, Call, Heard
+from proof.judgements.requests import Heard
 from proof.judgements.space import START_MS, Space, plan_of
 from proof.judgements.stories import ABORT, Node, Stories
 from proof.judgements.venue import Match, Settled, World, happenings

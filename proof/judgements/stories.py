@@ -14,8 +14,9 @@ from typing import Any
 from arbsaga.domain.orders import OrderView
 from arbsaga.saga import judge, story
 from arbsaga.saga.messages import Phase, Seen, TradePlan, TradeRecord
+from arbsaga.saga.simulator.requests import Request
 from arbsaga.saga.trade import Trade
-from proof.judgements.requests import Heard, Request, Story, run
+from proof.judgements.requests import Heard, Story, run
 from proof.judgements.space import START_MS
 
 ABORT = "a person asked"

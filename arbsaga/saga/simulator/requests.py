@@ -61,8 +61,8 @@ class Answer:
     abort: str
 
 
-class _Ask(Generic[T]):
-    """Awaiting it hands the request to the driver."""
+class Asked(Generic[T]):
+    """Awaiting it hands the request out."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -71,7 +71,44 @@ class _Ask(Generic[T]):
         return (yield self.request)
 
 
-class SimEffects:
+class Asking:
+    """The effects of the port as requests. What time it is, and who wants an abort, is told by who answers."""
+
+    async def validate_depth(self, ask: ValidateDepth) -> DepthReport:
+        return await Asked[DepthReport](Call("validate_depth", ask))
+
+    async def place_legs(self, ask: PlaceLegs) -> Seen:
+        return await Asked[Seen](Call("place_legs", ask))
+
+    async def exit_leg(self, ask: PlaceLegs) -> Seen:
+        return await Asked[Seen](Call("exit_leg", ask))
+
+    async def poll_fills(self, ask: PollFills) -> Seen:
+        return await Asked[Seen](Call("poll_fills", ask))
+
+    async def cancel_leg(self, ask: CancelLeg) -> Seen:
+        return await Asked[Seen](Call("cancel_leg", ask))
+
+    async def read_books(self, ask: ReadBooks) -> Market:
+        return await Asked[Market](Call("read_books", ask))
+
+    async def record(self, record: TradeRecord) -> Seen:
+        return await Asked[Seen](Call("record", record))
+
+    async def page(self, page: Page) -> None:
+        await Asked[None](Call("page", page))
+
+    async def sleep(self, ms: int) -> None:
+        await Asked[None](Call("sleep", ms))
+
+    async def all_in_order(self, effects: Sequence[Awaitable[T]]) -> list[T]:
+        return await Asked[list[T]](All(tuple(_call_of(effect) for effect in effects)))
+
+    async def first_of(self, name: str, effect: Awaitable[T], deadline_ms: int, *, abort: bool) -> First[T]:
+        return await Asked[First[T]](Race(name, _call_of(effect), deadline_ms, abort))
+
+
+class SimEffects(Asking):
     """The Effects port as requests. One instance for each life of the worker."""
 
     def __init__(self, plan: TradePlan, now_ms: int) -> None:
@@ -99,43 +136,16 @@ class SimEffects:
         self.shown.append(record)
 
     async def validate_depth(self, ask: ValidateDepth) -> DepthReport:
-        report, self._reliving = await _Ask[tuple[DepthReport, bool]](Call("validate_depth", ask))
+        report, self._reliving = await Asked[tuple[DepthReport, bool]](Call("validate_depth", ask))
         return report
 
     async def place_legs(self, ask: PlaceLegs) -> Seen:
         self._reliving = False
-        return await _Ask[Seen](Call("place_legs", ask))
-
-    async def exit_leg(self, ask: PlaceLegs) -> Seen:
-        return await _Ask[Seen](Call("exit_leg", ask))
-
-    async def poll_fills(self, ask: PollFills) -> Seen:
-        return await _Ask[Seen](Call("poll_fills", ask))
-
-    async def cancel_leg(self, ask: CancelLeg) -> Seen:
-        return await _Ask[Seen](Call("cancel_leg", ask))
-
-    async def read_books(self, ask: ReadBooks) -> Market:
-        return await _Ask[Market](Call("read_books", ask))
-
-    async def record(self, record: TradeRecord) -> Seen:
-        return await _Ask[Seen](Call("record", record))
-
-    async def page(self, page: Page) -> None:
-        await _Ask[None](Call("page", page))
-
-    async def sleep(self, ms: int) -> None:
-        await _Ask[None](Call("sleep", ms))
-
-    async def all_in_order(self, effects: Sequence[Awaitable[T]]) -> list[T]:
-        return await _Ask[list[T]](All(tuple(_call_of(effect) for effect in effects)))
-
-    async def first_of(self, name: str, effect: Awaitable[T], deadline_ms: int, *, abort: bool) -> First[T]:
-        return await _Ask[First[T]](Race(name, _call_of(effect), deadline_ms, abort))
+        return await super().place_legs(ask)
 
 
 def _call_of(effect: Awaitable[Any]) -> Call:
-    """The request an effect would make. Each effect of this runtime makes exactly one."""
+    """The request an effect would make. Each effect makes exactly one."""
     assert isinstance(effect, Coroutine)
     request = effect.send(None)
     effect.close()
