@@ -190,3 +190,11 @@ class Scene:
         return check(
             truth, self.folder / "ledger.sqlite", self.folder / "alerts.jsonl", ACCOUNT, WALLET.upper(), **options
         )
+
+
+def broken(scene: Scene, *words: str, **options: object) -> tuple[str, ...]:
+    """The judge finds something, and each thing it finds has one of these words in it."""
+    found = scene.judge(**options).violations
+    assert found
+    assert [one for one in found if not any(word in one for word in words)] == []
+    return found
