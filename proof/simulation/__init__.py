@@ -9,6 +9,7 @@ from collections import Counter
 from arbsaga.saga.simulator.weather import MOST
 from proof.result import Effort, Result
 from proof.simulation.many import Tally, run_blocks, same_twice
+from proof.simulation.shrink import shrunk
 
 SEEDS = {Effort.QUICK: 2_000, Effort.USUAL: 100_000, Effort.FULL: 2_000_000}
 TWICE = {Effort.QUICK: 40, Effort.USUAL: 400, Effort.FULL: 2_000}
@@ -29,7 +30,7 @@ def prove(effort: Effort) -> Result:
         "trades",
         seeds=tally.trades,
         violations=(*tally.violations, *idle, *twice),
-        notes=tuple(_notes(tally, TWICE[effort])),
+        notes=(*_notes(tally, TWICE[effort]), *(shrunk(tally.failed[0]) if tally.failed else ())),
         figures={
             "trades_per_second_per_core": round(tally.speed),
             "effects": tally.effects,

@@ -93,7 +93,7 @@ def _end(run: Run, weather: Weather) -> str:
 def _shrink(seed: int, weather: Weather | None, legs: int) -> int:
     """Print the smallest failure that is found from here, and its trace."""
     weather = weather if weather is not None else Weather.draw(random.Random(seed))
-    found = failure(seed, weather, legs or len(traced(seed, weather)[0].record.plan.legs))
+    found = failure(seed, weather, legs)
     if found is None:
         print(f"seed {seed} keeps the promise in this weather: there is nothing to make smaller")
         return 0

@@ -36,6 +36,8 @@ class Tally:
     held: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    """The seeds that broke the promise."""
 
     @property
     def speed(self) -> float:
@@ -53,6 +55,7 @@ class Tally:
             self.held[re.sub(r"\d+", "n", run.record.reason)] += 1
         self.struck.update(dict(run.struck))
         self.violations += [f"seed {run.seed}: {broken}; {again(run.seed)}" for broken in run.violations]
+        self.failed += [run.seed] if run.violations else []
 
     def join(self, other: "Tally") -> None:
         """The runs of another tally too."""
@@ -65,6 +68,7 @@ class Tally:
         self.held.update(other.held)
         self.struck.update(other.struck)
         self.violations += other.violations
+        self.failed += other.failed
 
 
 def again(seed: int, weather: Weather | None = None, legs: int = 0) -> str:
@@ -83,6 +87,7 @@ def run_block(seeds: Sequence[int], weather: Weather | None = None) -> Tally:
             tally.add(run_seed(seed, weather))
         except Exception as error:  # noqa: BLE001 - whatever broke off is told, and the other seeds go on
             tally.trades += 1
+            tally.failed.append(seed)
             tally.violations.append(f"seed {seed}: broke off with {error!r}; {again(seed, weather)}")
     gc.collect()
     gc.enable()

@@ -129,6 +129,25 @@ def test_a_failing_seed_is_shown_and_shrunk_by_command(capsys: pytest.CaptureFix
     assert "shrunk to `python -m proof.simulation --seed" in told
 
 
+@pytest.mark.parametrize("broken", ["balanced", "refuse_entry"])
+def test_the_layer_shows_its_first_failure_made_small(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """A broken promise, and a run that breaks off."""
+
+    def patched(*_about: object) -> bool:
+        assert broken == "balanced", "gone"
+        return True
+
+    monkeypatch.setattr(judge, broken, patched)
+    monkeypatch.setattr(simulation, "SEEDS", {Effort.QUICK: 20})
+    monkeypatch.setattr(simulation, "TWICE", {Effort.QUICK: 1})
+    monkeypatch.setattr(simulation, "run_blocks", many.run_block)
+    monkeypatch.setattr(simulation, "same_twice", lambda _seeds: [])
+    notes = simulation.prove(Effort.QUICK).notes
+    told = "\n".join(notes[next(at for at, line in enumerate(notes) if "shrunk to" in line) :])
+    assert "asks      validate_depth Who wins?" in told
+    assert ("are naked" in told) if broken == "balanced" else ("broke off with AssertionError" in told)
+
+
 def test_nothing_to_shrink_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--seed", "1", "--shrink"]) == 0
     assert "keeps the promise" in capsys.readouterr().out
