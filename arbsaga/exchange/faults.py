@@ -42,8 +42,8 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "status": frozenset({"code", "variant", "after"}),
         "restart": frozenset({"post_only_seconds"}),
         "cancel_error": frozenset(),
-        "duplicate_events": frozenset(),
-        "reorder_events": frozenset(),
+        "duplicate_events": frozenset({"channel"}),
+        "reorder_events": frozenset({"channel"}),
         "drop_user_events": frozenset(),
         "freeze_stream": frozenset({"channel"}),
         "drop_stream": frozenset({"channel"}),
@@ -54,6 +54,12 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "torn_book": frozenset(),
         "partial_batch": frozenset({"variant"}),
         "latency": frozenset({"ms"}),
+        # asked by the wire of Kalshi alone
+        "lost": frozenset(),
+        "stale_read": frozenset(),
+        "gap": frozenset({"channel"}),
+        "reset": frozenset({"channel"}),
+        "overflow": frozenset({"channel"}),
     }
 )
 """Every fault and the keys of its own, beside COMMON_KEYS."""

@@ -303,5 +303,5 @@ def _plans(spec: str) -> list[FaultPlan]:
 
 def test_every_fault_of_the_contract_can_be_written() -> None:
     """The names that the command line and the admin API know."""
-    assert len(FAULTS) == 29
+    assert len(FAULTS) == 34
     assert all(parse_fault(name).name == name for name in FAULTS)
