@@ -218,10 +218,11 @@ class Desk:
     def reopen(self, claim: Claim) -> "Desk":
         """A trade that had ended, or broke off, is run again: its capital is in use, and it can end anew.
 
-        Whatever is free: what is in use is always counted. Its basket is blocked until it ends.
+        Whatever is free: what is in use is always counted. Its basket is blocked until it ends. One that had
+        ended was claimed from its lease before: claimed twice, the lease would look emptier than its holder's.
         """
-        desk = replace(self, ended=tuple(trade_id for trade_id in self.ended if trade_id != claim.trade_id))
-        desk = desk.claim(claim)
+        desk = self if claim.trade_id in self.ended else self.claim(claim)
+        desk = replace(desk, ended=tuple(trade_id for trade_id in desk.ended if trade_id != claim.trade_id))
         known = desk.claims.get(claim.trade_id, claim)
         return desk._keep(replace(claim, use=Use.REOPENED, amount=Usd(max(known.amount, claim.amount))))
 

@@ -173,9 +173,9 @@ def test_archived_ends_are_forgotten():
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["lease", "claim", "flat", "committed", "held", "paid", "take_back"]),
-        st.integers(0, 3),  # which lease
-        st.integers(0, 5),  # which trade
+        st.sampled_from(["lease", "claim", "flat", "committed", "held", "paid", "take_back", "reopen"]),
+        st.integers(0, 2),  # which lease
+        st.integers(0, 2),  # which trade
         st.integers(1, 40),  # USD wanted
     ),
     max_size=60,
@@ -185,8 +185,11 @@ STEPS = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
 def test_the_limit_holds_in_any_order_of_messages(steps: list[tuple[str, int, int, int]]):
-    """Processes that only give what they were granted never pass the total; and the desk survives JSON."""
-    desk, at_hand, taken = DESK, {}, {}
+    """Processes that only give what they were granted never pass the total; and the desk survives JSON.
+
+    Only trades that are run again may: what is in use counts, whatever is free.
+    """
+    desk, at_hand, taken, overrun = DESK, {}, {}, False
     claims: dict[str, Claim] = {}
     for step, which, trade, usd in steps:
         lease_id, trade_id = f"l{which}", f"t{trade}"
@@ -199,14 +202,19 @@ def test_the_limit_holds_in_any_order_of_messages(steps: list[tuple[str, int, in
             claims[trade_id] = claim(trade_id, usd, lease_id)
             desk = desk.claim(claims[trade_id])
         elif step in ("flat", "committed", "held") and trade_id in claims:
-            desk = desk.end(ended(claims[trade_id], Phase(step.upper()), int(claims[trade_id].amount)))
+            spent = 0 if step == "flat" else int(claims[trade_id].amount)
+            desk = desk.end(ended(claims[trade_id], Phase(step.upper()), spent))
         elif step == "paid" and trade_id in claims:
             desk = desk.paid_out(trade_id)
         elif step == "take_back":
             desk = desk.take_back(lease_id, [])
             at_hand[lease_id] = 0
+        elif step == "reopen" and trade_id in claims:
+            overrun = overrun or trade_id not in desk.claims
+            desk = desk.reopen(claims[trade_id])
         status = desk.status()
-        assert status.free >= 0
+        assert status.free >= 0 or overrun
+        assert status.leased == sum(at_hand.values()), "what processes may still give to trades"
         assert status.free + status.leased + status.reserved + status.invested == LIMITS.total
     adapter = TypeAdapter(Desk)
     assert adapter.validate_json(adapter.dump_json(desk)) == desk
@@ -222,6 +230,16 @@ def test_a_trade_that_ended_holds_capital_again_when_it_is_run_again():
     assert again.claim(claim()) == again  # the run claims as every run does
     done = again.end(ended(claim(), Phase.COMMITTED, 7))
     assert (done.status().invested, done.status().reserved, done.status().blocked) == (7, 0, ())
+
+
+def test_a_trade_that_is_run_again_takes_nothing_from_its_lease_once_more():
+    """Its holder still has 100 at hand: with the 40 in use, 60 are left of 200 for others, not 100."""
+    first = claim("t", 40)
+    desk = Desk(Limits(Usd(D(200)), Usd(D(40)))).lease(ask(want=100), 0)[0].claim(first).end(ended(first, Phase.FLAT))
+    desk, lease = desk.lease(ask(want=100, taken=40), 1)
+    assert (lease.amount, desk.leased) == (140, 100)
+    again = desk.reopen(first)
+    assert (again.leased, again.status().reserved, again.free) == (100, 40, 60)
 
 
 def test_a_committed_trade_keeps_at_least_what_it_has_invested():
