@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -184,6 +184,7 @@ STEPS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
+@example([("lease", 0, 0, 40), ("claim", 0, 0, 20), ("flat", 0, 0, 1), ("reopen", 0, 0, 1)])
 def test_the_limit_holds_in_any_order_of_messages(steps: list[tuple[str, int, int, int]]):
     """Processes that only give what they were granted never pass the total; and the desk survives JSON.
 
