@@ -41,6 +41,7 @@ LifecycleKind = Literal[
     "created", "activated", "deactivated", "closed", "determined", "disputed", "amended", "settled",
     "price_level_structure_updated", "paused", "resumed",
 ]  # fmt: skip
+GroupChange = Literal["created", "limit_updated", "triggered", "reset", "deleted"]
 
 CENT_CONTRACT = 10_000
 """0.01 contract in base units: the step of every count."""
@@ -238,7 +239,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a decided market paid one account: net `position` before it, `value` USD per YES, `revenue` USD, fee apart."""
+    """What a decided market paid one account: `position` before it, `value` USD per YES, `revenue` USD, fee apart."""
 
     account_id: str
     ticker: str
@@ -393,7 +394,7 @@ class FeesChanged:
 class GroupChanged:
     """An order group was created, changed, triggered or reset. `group` is a copy; `kind` says which."""
 
-    kind: Literal["created", "limit_updated", "triggered", "reset", "deleted"]
+    kind: GroupChange
     group: Group
     ms: int
 
