@@ -143,7 +143,7 @@ class PolymarketVenue:
         return bars_account(refusal)
 
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
-        """See `Venue.look`. An accepted order that nobody knows any more gets `denied_ms` too; after 15 s it is DONE."""
+        """See `Venue.look`. An accepted order that nobody knows now gets `denied_ms` too; after 15 s it is DONE."""
         return await self._started.prover.look(known)
 
     async def cancel(self, known: OrderView) -> OrderView:
