@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -18,7 +19,7 @@ from activities.watching import watch
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Size
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
-from arbsaga.errors import VenueError
+from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.ledger import Intent, Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.funded import DepthAnswer, FundedOrders
@@ -36,6 +37,7 @@ from arbsaga.saga.messages import (
 from arbsaga.venues.port import Venue
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 
 NOT_SENT_AGAIN = "ledger: this attempt was sent before and is not sent again"
 
@@ -56,6 +58,7 @@ class TradingActivities:
         self._ledger = ledger
         self._pager = pager
         self._depth = DepthCheck(venue, ledger, books, settings or DepthSettings())
+        self._telling: set[asyncio.Task[bool]] = set()
 
     def all(self) -> list[Callable[..., Any]]:
         """What a worker registers."""
@@ -150,10 +153,25 @@ class TradingActivities:
         barred = next((reason for reason in words if self._venue.bars_account(reason)), "")
         if not barred:
             return
-        await asyncio.to_thread(self._ledger.halt, f"{self._venue.name} takes no order of this account: {barred}")
+        try:
+            await asyncio.to_thread(self._halt, f"{self._venue.name} takes no order of this account: {barred}")
+        except ArbsagaError as error:  # the orders' answer matters more; the next trade's refusal tries again
+            activity.logger.warning("entries cannot be halted: %s", error)
         to_do = "Mend what it says, then: arbsaga resume"
-        key = f"{trade_id}/barred"
-        await self._pager.deliver(Page(trade_id, key, f"entries are halted: the venue says {barred}", (), to_do))
+        page = Page(trade_id, f"{trade_id}/barred", f"entries are halted: the venue says {barred}", (), to_do)
+        telling = asyncio.ensure_future(self._pager.deliver(page))  # beside the answer, which must not wait for it
+        self._telling.add(telling)
+        telling.add_done_callback(self._told)
+
+    def _halt(self, reason: str) -> None:
+        """A person's own reason stays."""
+        if not self._ledger.halted():
+            self._ledger.halt(reason)
+
+    def _told(self, telling: asyncio.Task[bool]) -> None:
+        self._telling.discard(telling)
+        if not telling.cancelled() and (error := telling.exception()) is not None:
+            _log.error("page not delivered", exc_info=error)
 
     def _write_down(self, funded: FundedOrders, workflow_id: str, entry: bool) -> Sequence[OrderView | None] | str:
         """For each order None (fresh: may be sent) or what was written before. Text: why none may be sent."""

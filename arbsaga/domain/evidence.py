@@ -39,9 +39,9 @@ def merge(
     """`known` with what `source` says added.
 
     A state only moves forward (UNKNOWN, ABSENT, PENDING, LIVE, DONE), since frames and answers are
-    not ordered against each other, and so does a fill; one that is final stays as it is. A fill
-    proves that the order exists and is not held back. The venue's matched size never shrinks. The
-    evidence grows only when something was learned.
+    not ordered against each other, and so does a fill; one that is final stays as it is, but that FAILED
+    overturns CONFIRMED. A fill proves that the order exists and is not held back. The venue's matched
+    size never shrinks. The evidence grows only when something was learned.
     """
     said = tuple(fills)
     if said or matched > 0:
@@ -64,9 +64,14 @@ def _merge_fills(known: tuple[Fill, ...], said: Iterable[Fill]) -> tuple[Fill, .
     fills = {fill.fill_id: fill for fill in known}
     for fill in said:
         before = fills.get(fill.fill_id)
-        if before is None or (not before.status.final and _order(fill) > _order(before)):
+        if before is None or _taken_back(before, fill) or (not before.status.final and _order(fill) > _order(before)):
             fills[fill.fill_id] = fill
     return tuple(fills.values())
+
+
+def _taken_back(before: Fill, fill: Fill) -> bool:
+    """CONFIRMED is final by the venue's documents. Should it FAIL all the same, what is not held must not count."""
+    return before.status is FillStatus.CONFIRMED and fill.status is FillStatus.FAILED
 
 
 def _order(fill: Fill) -> tuple[int, int, Decimal, Decimal, Decimal]:

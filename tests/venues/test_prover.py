@@ -79,7 +79,7 @@ class TestSources:
         """A matched order whose fills are all seen: a request would only repeat it; silence is asked about again."""
         await stub.send(trade_record(event_type="trade", type="TRADE"))
         assert await venue.news([ORDER_ID], 2_000)
-        seen = await look(venue, view())
+        seen = await look(venue, view(OrderState.LIVE))
         assert (seen.state, seen.filled) == (OrderState.DONE, 10)
         assert stub.count(*BY_ID) == stub.count(*TRADES) == 0
         assert await look(venue, seen) == seen
@@ -286,3 +286,15 @@ async def test_rest_that_knows_more_than_the_stream_was_told(stub, venue):
     await look(venue, view(OrderState.LIVE))
     await until(lambda: stream.interruptions == 1)
     await until(venue.streaming)
+
+
+async def test_what_the_stream_remembers_does_not_hide_a_fill_that_was_taken_back(stub, venue):
+    """A trade that is run again starts from nothing, in the process that once saw its fill CONFIRMED."""
+    event = trade_record(event_type="trade", type="TRADE", status="CONFIRMED", matchtime="1790000001")
+    await stub.send(order_record(event_type="order", type="UPDATE", status="MATCHED", size_matched="10"))
+    await stub.send(event)
+    await until(lambda: venue._session.stream.knows(ORDER_ID))
+    stub.answers[BY_ID] = order_record(status="MATCHED", size_matched="10")
+    stub.answers[TRADES] = {"data": [trade_record(status="TRADE_STATUS_FAILED")]}
+    seen = await look(venue, view())
+    assert (seen.state, seen.filled, seen.failed) == (OrderState.DONE, 0, 10)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 from memory_venue import Behaviour, MemoryVenue, now_ms
-from temporal_rig import D, make_plan
+from structlog.testing import capture_logs
+from temporal_rig import D, make_plan, until
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.trading import NOT_SENT_AGAIN, TradingActivities
 from activities.watching import watch
-from arbsaga.domain.orders import FillStatus, OrderState, OrderView
-from arbsaga.errors import VenueError
+from arbsaga.domain.orders import FillStatus, OrderState, OrderView, Purpose
+from arbsaga.errors import Unavailable, VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.funded import FundedOrders
@@ -203,7 +204,40 @@ async def test_a_refusal_of_the_whole_account_halts_the_entries_and_pages(
     venue.next(plan.basket.legs[1].instrument, Behaviour(refuse="banned"))
     await run(hands.place_legs, funded(plan))
     assert hands._ledger.halted() == "memory takes no order of this account: banned"
-    assert [page.headline for page in pages] == ["entries are halted: the venue says banned"]
+    await until(lambda: [page.headline for page in pages] == ["entries are halted: the venue says banned"])
+
+
+async def test_a_ledger_and_a_pager_that_fail_cost_no_answer(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What became of the orders is told whatever becomes of the halt and the page."""
+
+    def locked(reason: str | None) -> None:
+        raise Unavailable("the ledger is locked")
+
+    async def deliver(page: Page) -> bool:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(hands._ledger, "halt", locked)
+    hands._pager.deliver = deliver
+    venue.next(plan.basket.legs[1].instrument, Behaviour(refuse="banned"))
+    with capture_logs() as lines:
+        seen = await run(hands.place_legs, funded(plan))
+        await until(lambda: not hands._telling)
+    assert [view.state for view in seen.orders] == [OrderState.DONE, OrderState.DONE]
+    assert [line["event"] for line in lines] == ["page not delivered"]
+
+
+async def test_a_halt_that_a_person_made_keeps_its_reason(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue
+) -> None:
+    """Exits are refused in a halt too; the words stay the person's."""
+    hands._ledger.halt("lunch")
+    exits = tuple(replace(terms, purpose=Purpose.EXIT) for terms in entry_orders(plan)[:1])
+    venue.next(plan.basket.legs[0].instrument, Behaviour(refuse="banned"))
+    await run(hands.exit_leg, replace(funded(plan), ask=PlaceLegs(plan.trade_id, exits)))
+    await until(lambda: not hands._telling)
+    assert hands._ledger.halted() == "lunch"
 
 
 async def test_a_bug_in_the_venue_is_not_left_out(

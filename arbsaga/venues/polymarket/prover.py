@@ -79,9 +79,12 @@ class Prover:
         self._unsaid: Counter[str] = Counter()
 
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
-        """See `Venue.look`. What the user stream has just told in full needs no request."""
+        """See `Venue.look`. What the user stream has just told in full needs no request.
+
+        But for an order of which nothing was known: what the stream remembers of it may be old (a trade run again).
+        """
         told = tuple(map(self.told, known))
-        if told != tuple(known) and all(map(_in_full, told)):
+        if told != tuple(known) and all(map(_exists, known)) and all(map(_in_full, told)):
             return told
         answers = await self._ask(known)
         seen = [self._fold(view, answer) for view, answer in zip(known, answers, strict=True)]
