@@ -16,7 +16,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
-from arbsaga.domain.orders import OrderTerms
+from arbsaga.domain.orders import OrderTerms, OrderView
 from arbsaga.risk.funded import FundedOrders
 from arbsaga.saga.messages import Seen, TradePlan, TradeRecord
 from workers.converter import DATA_CONVERTER
@@ -49,11 +49,15 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A record of a trade. `done`: the ledger has answered, at `time_ms`."""
+    """A record of a trade. `done`: the ledger has answered, at `time_ms`.
+
+    `left_out`: orders of the trade that the answer named because the record does not: then nothing was written.
+    """
 
     time_ms: int
     record: TradeRecord
     done: bool
+    left_out: tuple[OrderView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +184,13 @@ async def _sent(workflow_id: str, event: HistoryEvent, answer: HistoryEvent | No
 
 async def _booked(event: HistoryEvent, answer: HistoryEvent | None) -> Booked:
     record: TradeRecord = await _decoded(event.activity_task_scheduled_event_attributes.input, TradeRecord)
-    return Booked(_ms(event if answer is None else answer), record, done=answer is not None)
+    if answer is None:
+        return Booked(_ms(event), record, done=False)
+    seen: Seen | None = await _decoded(answer.activity_task_completed_event_attributes.result, Seen | None)
+    return Booked(_ms(answer), record, done=True, left_out=seen.orders if seen else ())  # None: an older version's
 
 
-async def _decoded(payloads: Payloads, kind: type) -> Any:  # noqa: ANN401 - a `kind`
+async def _decoded(payloads: Payloads, kind: Any) -> Any:  # noqa: ANN401 - a type or a union, and one of it
     try:
         (value,) = await DATA_CONVERTER.decode(payloads.payloads, [kind])
     except (ValidationError, ValueError, RuntimeError, KeyError) as error:

@@ -22,7 +22,7 @@ from arbsaga.ledger.comparing import Change, Difference, differences
 from arbsaga.ledger.rebuilt import Entry, OldLedger, OrderKey, RebuiltLedger, Row, order_key
 from arbsaga.saga.messages import TradeRecord
 from arbsaga.venues.port import Venue
-from workers.histories import History, Sent, of_archive, on_server
+from workers.histories import Booked, History, Sent, of_archive, on_server
 from workers.payouts import Payouts
 from workflows.messages import basket_id, held_id
 
@@ -141,6 +141,7 @@ class _Making:
     told: set[str] = field(default_factory=set)
     unanswered: set[OrderKey] = field(default_factory=set)
     under_way: set[str] = field(default_factory=set)
+    _intended: defaultdict[str, set[OrderKey]] = field(default_factory=lambda: defaultdict(set))
 
     async def read(self) -> None:
         """Read every history of our accounts."""
@@ -178,6 +179,8 @@ class _Making:
                 self.new.take_order(row)
                 told = row["trade_id"] in self.told
                 self._note(UNSHOWN if told else NO_HISTORY, "/".join(map(str, key)) if told else row["trade_id"])
+        for order in self.new.orders():
+            self._intended[order[0]].add(order)
 
     def _intend(self, one: Sent) -> None:
         order_id = one.order_id or self.sources.order_id(one.terms)
@@ -198,11 +201,10 @@ class _Making:
     def _book(self) -> None:
         """Records, payouts and opening balances in the order of their time."""
         steps: list[tuple[int, TradeRecord | Entry]] = []
-        for history in self.histories:
-            for booked in history.booked:
-                steps.append((booked.time_ms, booked.record))
-                if not booked.done:
-                    self.under_way.add(history.trade_id)
+        for booked in self._written():
+            steps.append((booked.time_ms, booked.record))
+            if not booked.done:
+                self.under_way.add(booked.record.plan.trade_id)
         steps += [(record.time_ms, record) for record in self._untold_records()]
         steps += [(entry.time_ms, entry) for entry in (self.sources.old.entries() if self.sources.old else ())]
         traded: set[str] = set()
@@ -215,6 +217,14 @@ class _Making:
             if step.name.startswith("opening/") and step.account in traded:
                 self._note(LATE_OPENING, step.account)
 
+    def _written(self) -> Iterator[Booked]:
+        """The records that the ledger wrote, or will: none that leaves out an order of its trade."""
+        for booked in (booked for history in self.histories for booked in history.booked):
+            named = {order_key(view.terms) for view in booked.record.orders}
+            refused = booked.left_out or (not booked.done and self._intended[booked.record.plan.trade_id] - named)
+            if not refused:
+                yield booked
+
     def _record(self, record: TradeRecord, time_ms: int) -> None:
         try:
             self.new.record(record, booked_ms=time_ms)
@@ -225,9 +235,9 @@ class _Making:
     def _untold_records(self) -> Iterable[TradeRecord]:
         """What the old ledger has recorded later than any history."""
         newest: defaultdict[str, int] = defaultdict(int)
-        for history in self.histories:
-            for booked in history.booked:
-                newest[history.trade_id] = max(newest[history.trade_id], booked.record.time_ms)
+        for booked in self._written():
+            trade_id = booked.record.plan.trade_id
+            newest[trade_id] = max(newest[trade_id], booked.record.time_ms)
         for row in self._old_rows("trades"):
             trade_id = row["trade_id"]
             if row["updated_ms"] > newest[trade_id]:
@@ -293,13 +303,13 @@ class _Making:
 
 
 def _named(history: History) -> Iterator[Sent]:
-    """Orders that a record names by their ids: sent, though it may be another run's history that shows it.
+    """Orders that a record or its answer names by their ids: sent, though another run's history may show it.
 
     A trade that was reset finds the orders of the run that was taken back; that run is not archived.
     """
     for booked in history.booked:
         plan = booked.record.plan
-        for view in booked.record.orders:
+        for view in (*booked.record.orders, *booked.left_out):
             if view.order_id:
                 workflow_id = basket_id(plan.basket.key)
                 yield Sent(booked.time_ms, workflow_id, plan.account, plan.lease_id, view.terms, view.order_id)

@@ -8,14 +8,17 @@ from dataclasses import replace
 from decimal import Decimal as D
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from memory_venue import Behaviour
 from rebuild_make import Trades, changed, changed_payloads, path_of, rebuilt, rows, unequal
 from temporal_rig import Rig, make_plan, until
+from temporalio.api.common.v1 import Payloads
 
-from arbsaga.domain.orders import OrderState
+from arbsaga.domain.orders import OrderState, OrderView
 from arbsaga.ledger import Ledger
 from arbsaga.ledger.rebuilt import order_key
-from arbsaga.saga.messages import Phase, TradePlan
+from arbsaga.saga.messages import Phase, Seen, TradePlan
+from workers.converter import DATA_CONVERTER
 from workers.histories import on_server
 from workers.rebuild import (
     CLOSED,
@@ -258,6 +261,47 @@ async def test_a_record_under_way_is_booked(rig: Rig, monkeypatch) -> None:
 async def recording(rig: Rig, plan: TradePlan) -> bool:
     histories = [history async for history in on_server(rig.client) if history.trade_id == plan.trade_id]
     return any(not booked.done for history in histories for booked in history.booked)
+
+
+async def test_a_record_that_leaves_out_an_order_was_not_written(rig: Rig) -> None:
+    """The ledger answers such a record with the order and writes nothing: booked, a trade that goes on would have
+    ended. An order that it named is in the fence. Unanswered, the record will get that answer. A null is of before."""
+    plan = make_plan()
+    async with rig.worker():
+        record = await rig.trade(plan)
+        await until(lambda: rig.ledger.history(plan.trade_id))
+    whole = rig.ledger.history(plan.trade_id)
+    forgotten = OrderView(replace(record.orders[0].terms, attempt=9), "0xforgotten", OrderState.DONE)
+    answer = Seen(plan.trade_id, (forgotten,), record.time_ms)
+    emptied = [f"DELETE FROM {table}" for table in ("fills", "trades")]
+    for answered, written in ((None, True), (answer, False)):
+        rig.ledger.archive(plan.trade_id, await _with_answer(whole, answered))
+        path, _ = await rebuilt(rig, changed(path_of(rig), *emptied, "DELETE FROM orders"), server=False)
+        assert bool(rows(path, "trades")) is written
+        assert ("0xforgotten" in {row[3] for row in fence(path)}) is not written
+        path.unlink()
+
+    events = [one for one in json.loads(whole)["events"] if not _answers_record(one, whole)]
+    rig.ledger.archive(plan.trade_id, json.dumps({"events": events}))
+    orders = [(forgotten.terms, forgotten.order_id)]
+    rig.ledger.intend(orders, account=plan.account, workflow_id="w", lease_id="l")
+    path, report = await rebuilt(rig, changed(path_of(rig), *emptied), server=False)
+    assert not rows(path, "trades")
+    assert UNDER_WAY not in report.kinds
+
+
+async def _with_answer(whole: str, answer: Seen | None) -> str:
+    """The history with another answer to its record."""
+    history = json.loads(whole)
+    (event,) = (one for one in history["events"] if _answers_record(one, whole))
+    (payload,) = await DATA_CONVERTER.encode([answer])
+    event["activityTaskCompletedEventAttributes"]["result"] = MessageToDict(Payloads(payloads=[payload]))
+    return json.dumps(history)
+
+
+def _answers_record(event: dict[str, Any], whole: str) -> bool:
+    (record,) = (one["eventId"] for one in json.loads(whole)["events"] if _activity_of(one) == "record")
+    return bool(event.get("activityTaskCompletedEventAttributes", {}).get("scheduledEventId") == record)
 
 
 async def test_a_record_of_another_order_than_was_intended_is_left_out(rig: Rig) -> None:
