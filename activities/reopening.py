@@ -32,7 +32,9 @@ from arbsaga.venues.port import OpenOrder, Venue
 MEMO = "trade_id"
 """In the memo of a trade's workflow: whose run of the basket it is."""
 MOST_RUNS = 50
-"""Of one basket, among which the plan of a trade is looked for."""
+"""Of one basket, among which a trade is looked for."""
+NO_RUN = "00000000-0000-0000-0000-000000000000"
+"""Of a trade that the server has lost. An empty id would mean the newest run, which may be another trade's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,25 @@ class Reopening:
         """Leave it to a person, as a trade that ends HELD does: recorded, its capital kept, watched, paged."""
         record = _record(plan, story, reason)
         await asyncio.to_thread(self._ledger.record, record)
-        ended = Ended(_claim(plan), run.run_id, Phase.HELD, record.spent)
+        # Of a trade that ended FLAT the desk hears no second end, unless it was reopened.
+        await self._starters.tell_desk(DeskNote(plan.account, "reopened", _claim(plan)))
+        ended = Ended(_claim(plan), await self._own_run(plan, run), Phase.HELD, record.spent)
         await self._starters.tell_desk(DeskNote(plan.account, "ended", ended))
         await self._starters.watch(record)
         to_do = f"Decide, then: arbsaga resolve {plan.trade_id}"
         trade = Trade(plan, record.orders)
         await self._pager.deliver(judge.page_for(trade, "held/reconciled", f"trade held: {reason}", to_do))
         return Outcome(f"{plan.trade_id} is HELD: {reason}")
+
+    async def _own_run(self, plan: TradePlan, newest: Run) -> str:
+        """The id of the trade's newest run: the basket's newest one may be another trade's."""
+        if newest.trade_id == plan.trade_id:
+            return newest.run_id
+        runs = self._client.list_workflows(f"WorkflowId = '{_claim(plan).workflow_id}'", limit=MOST_RUNS)
+        async for found in runs:
+            if (await found.memo()).get(MEMO) == plan.trade_id:
+                return found.run_id
+        return NO_RUN
 
     async def _page_lost(self, trade_id: str, intents: Sequence[Intent]) -> None:
         facts = tuple((f"order {one.terms.leg}/{one.terms.attempt}", one.order_id) for one in intents)

@@ -12,6 +12,7 @@ from account_venue import AccountVenue
 from memory_venue import Behaviour, now_ms
 from temporal_rig import FAST, D, Rig, make_plan, until
 from temporalio.client import ScheduleOverlapPolicy, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.testing import ActivityEnvironment
 from test_desk_workflow import LIMITS, desk_of, status_of, usd
 from test_trades import assert_sent_once, held, phase_is
 
@@ -23,7 +24,7 @@ from arbsaga.notify import read_alerts
 from arbsaga.reconcile import findings
 from arbsaga.reconcile.actions import MAX_REOPENED
 from arbsaga.risk.desk import Claim
-from arbsaga.risk.reconciling import Reconciled
+from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
 from workers.connect import TemporalSettings, connect
@@ -450,6 +451,27 @@ async def test_a_trade_that_breaks_off_again_and_again_is_held(rig: Rig, account
         finally:
             await schedule.delete()
     assert_sent_once(rig)
+
+
+async def run_once(rig: Rig, account: str, **more: object) -> Reconciled:
+    """The activity by itself, told what the run before it would have told it."""
+    (activity,) = reconciling(rig.client, rig.venue, rig.ledger, rig.pager, rig.task_queue)
+    result: Reconciled = await asyncio.wait_for(ActivityEnvironment().run(activity, ReconcileAsk(account, **more)), 40)
+    return result
+
+
+async def test_a_flat_trade_that_is_held_keeps_its_capital_and_blocks_its_basket(rig: Rig, account: str) -> None:
+    """A late fill although it was run again three times: the desk had heard of its end, and must hear of this one."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = await left_behind(rig, account)
+        await until(lambda: free(rig, account))
+        rig.venue.arrive(entry_orders(plan)[0], "0.5")
+        result = await run_once(rig, account, reopened={plan.trade_id: MAX_REOPENED})
+        assert f"{plan.trade_id} is HELD" in result.summary
+        await until(lambda: blocked(rig, account))
+        status = await status_of(rig, account)
+    assert (status.reserved, status.blocked) == (plan.reserved, (plan.basket.key,))
 
 
 async def is_held(rig: Rig, plan: TradePlan) -> bool:
