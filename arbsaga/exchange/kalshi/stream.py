@@ -5,21 +5,20 @@ pings every 10 s with the body `heartbeat`. There is no replay (docs.kalshi.com,
 """
 
 import asyncio
-import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 from aiohttp import WSMsgType, web
 
-from arbsaga.exchange.faults import Fault, FaultPlan
+from arbsaga.exchange.faults import Fault
+from arbsaga.exchange.kalshi.venue import Venue
 
 PATH: Final = "/trade-api/ws/v2"
 OVERFLOW: Final = (25, "Subscription buffer overflow")
-CHANNEL_ERROR: Final = (10, "Channel error")
 
 _FROZEN_S = 60
 _LATE_S = 1
@@ -48,25 +47,13 @@ class Subscription:
         return self.markets is None or ticker in self.markets
 
 
-class Surroundings(Protocol):
-    """What a connection needs of the exchange around it."""
-
-    faults: FaultPlan
-    ping_s: float
-    backlog_bytes: int
-    replies_take_seq: bool
-
-    def now(self) -> float:
-        """Seconds."""
-
-
 class Stream:
     """A connection of one member. `send` never blocks; a subscription that is too far behind ends with error 25."""
 
-    def __init__(self, request: web.Request, member: str, around: Surroundings, rng: random.Random) -> None:
+    def __init__(self, request: web.Request, member: str, venue: Venue) -> None:
         self.member = member
         self.subscriptions: dict[int, Subscription] = {}
-        self._request, self._around, self._rng = request, around, rng
+        self._request, self._venue = request, venue
         # Compression would cost more than it saves on loopback, and aiohttp takes it up whenever it is offered.
         self._response = web.WebSocketResponse(compress=False)
         self._pending: deque[tuple[int, bytes]] = deque()
@@ -108,7 +95,7 @@ class Stream:
         """The reply to a command; one that names a subscription takes a number of it."""
         if subscription is not None:
             frame["sid"] = subscription.sid
-            if subscription.sequenced and self._around.replies_take_seq:
+            if subscription.sequenced and self._venue.settings.replies_take_seq:
                 subscription.seq += 1
                 frame["seq"] = subscription.seq
         self._queue(0, orjson.dumps(frame))
@@ -138,7 +125,7 @@ class Stream:
         if late is None:
             self._queue(subscription.sid, data)
         else:
-            delay = self._rng.random() * float(late.number("seconds", _LATE_S))
+            delay = self._venue.rng.random() * float(late.number("seconds", _LATE_S))
             asyncio.get_running_loop().call_later(delay, self._queue, subscription.sid, data)
 
     def end(self, subscription: Subscription, error: tuple[int, str]) -> None:
@@ -162,7 +149,7 @@ class Stream:
         self._pending.append((sid, data))
         self._waiting[sid] += len(data)
         self._wake.set()
-        if self._waiting[sid] > self._around.backlog_bytes and sid in self.subscriptions:
+        if self._waiting[sid] > self._venue.settings.backlog_bytes and sid in self.subscriptions:
             self.end(self.subscriptions[sid], OVERFLOW)
 
     async def _write(self) -> None:
@@ -177,7 +164,7 @@ class Stream:
 
     async def _ping(self) -> None:
         while True:
-            await asyncio.sleep(self._around.ping_s)
+            await asyncio.sleep(self._venue.settings.ping_s)
             await self._response.ping(b"heartbeat")
 
     def _is_struck(self, subscription: Subscription) -> bool:
@@ -196,7 +183,7 @@ class Stream:
         return junk is not None
 
     def _is_frozen(self, subscription: Subscription) -> bool:
-        now = self._around.now()
+        now = self._venue.now()
         if now < self._frozen_until:
             return True
         fault = self._draw("freeze_stream", subscription)
@@ -206,7 +193,7 @@ class Stream:
 
     def _draw(self, name: str, subscription: Subscription) -> Fault | None:
         """The fault, where it concerns this channel: `channel=` names it."""
-        for fault, _ in self._around.faults.active():
+        for fault, _ in self._venue.engine.faults.active():
             if fault.name == name and fault.text("channel", subscription.channel) == subscription.channel:
-                return self._around.faults.draw(name, path=PATH, address=self.member)
+                return self._venue.engine.faults.draw(name, path=PATH, address=self.member)
         return None
