@@ -35,16 +35,19 @@ LATER: Final = "trades whose last record is in no history, taken over from the o
 UNSHOWN: Final = "orders that no history shows, taken over all the same: they may have been sent"
 UNANSWERED: Final = "orders whose sending was never answered, kept as possibly sent"
 UNDER_WAY: Final = "trades with a record that was under way, booked"
-UNREAD: Final = "histories that cannot be read whole; the old ledger has their trades"
+UNREAD: Final = "histories that cannot be read whole, of trades that the old ledger has: what came later may be missing"
 INCOMPLETE: Final = "histories that cannot be read whole, of trades that nothing else tells of: orders may be missing"
-CONTRADICTION: Final = "orders and records that contradict what was intended, left out"
+CONTRADICTION: Final = "records that contradict what was intended, left out"
+CLASH: Final = "orders that contradict another order, left out: they may have been sent"
 NO_OPENING: Final = "opening balances that nobody could tell: a trader must not start on this ledger"
 LATE_OPENING: Final = "opening balances booked after trades, of a ledger that was begun anew: move it away, and rebuild"
 FOREIGN: Final = "histories of other accounts, left out"
 KEPT: Final = "histories kept that the old ledger did not have"
 CLOSED: Final = "positions whose profit is booked at another moment than before"
-EXPLAINED: Final = frozenset({NO_HISTORY, LATER, UNANSWERED, UNDER_WAY, UNREAD, FOREIGN, KEPT, CLOSED})
+EXPLAINED: Final = frozenset({NO_HISTORY, LATER, UNANSWERED, UNDER_WAY, FOREIGN, KEPT, CLOSED})
 """Kinds that need nobody's look. All others are differences that a person must judge."""
+BARRING: Final = frozenset({INCOMPLETE, UNREAD, CLASH, NO_OPENING})
+"""Kinds with which a ledger must not be traded on: an order that may have been sent, or the opening, is missing."""
 _SENDING: Final = frozenset({"order_id", "account", "workflow_id", "lease_id", "terms", "created_ms", "intended"})
 """What is written down of an order before it is sent."""
 
@@ -73,7 +76,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether it can be traded on: every order that may have been sent is in it, and the opening balance."""
-        return not {INCOMPLETE, NO_OPENING}.intersection(self.kinds)
+        return BARRING.isdisjoint(self.kinds)
 
     def lines(self) -> list[str]:
         """One line for each kind of finding, those to be judged first."""
@@ -141,6 +144,7 @@ class _Making:
     told: set[str] = field(default_factory=set)
     unanswered: set[OrderKey] = field(default_factory=set)
     under_way: set[str] = field(default_factory=set)
+    _ids: dict[OrderKey, str] = field(default_factory=dict)
     _intended: defaultdict[str, set[OrderKey]] = field(default_factory=lambda: defaultdict(set))
 
     async def read(self) -> None:
@@ -190,10 +194,13 @@ class _Making:
             )
         except LedgerError as error:
             log.warning("order left out", order=one.terms.key, order_id=order_id, error=str(error))
-            self._note(CONTRADICTION, one.terms.key)
+            self._note(CLASH, one.terms.key)
             return
+        key = order_key(one.terms)
+        if one.order_id and self._ids.setdefault(key, order_id) != order_id:
+            self._note(CLASH, one.terms.key)
         if fresh and not one.order_id:
-            self.unanswered.add(order_key(one.terms))
+            self.unanswered.add(key)
             self._note(UNANSWERED, one.terms.key)
 
     # -- money -------------------------------------------------------------------------------------------------

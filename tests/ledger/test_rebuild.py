@@ -21,6 +21,7 @@ from arbsaga.saga.messages import Phase, Seen, TradePlan
 from workers.converter import DATA_CONVERTER
 from workers.histories import on_server
 from workers.rebuild import (
+    CLASH,
     CLOSED,
     CONTRADICTION,
     FOREIGN,
@@ -214,6 +215,8 @@ async def test_a_junk_archive_is_said_and_changes_nothing(rig: Rig) -> None:
     junk = changed(path_of(rig), f"UPDATE histories SET history = x'00' WHERE trade_id = '{plans[0].trade_id}'")
     path, report = await rebuilt(rig, junk, server=False)
     assert set(report.kinds) == {UNREAD, NO_HISTORY}
+    assert not report.explained, "the old ledger may be a restored one: what came later stands in this history alone"
+    assert not report.complete
     assert unequal(junk, path) == {}
     path.unlink()
     for table in ("fills", "orders", "trades"):
@@ -316,7 +319,9 @@ async def test_a_record_of_another_order_than_was_intended_is_left_out(rig: Rig)
     old = changed(path_of(rig), *(f"DELETE FROM {table}" for table in ("fills", "orders", "trades")))
     path, report = await rebuilt(rig, old, server=False)
     assert report.kinds[CONTRADICTION] == [plan.trade_id]
+    assert report.kinds[CLASH] == [record.orders[0].terms.key]
     assert not report.explained
+    assert not report.complete, "the other id may be an order that was sent"
     assert not rows(path, "trades")
     assert {row[3] for row in fence(path)} == {view.order_id for view in record.orders}
 
@@ -392,7 +397,9 @@ async def test_orders_that_only_a_record_names_are_in_the_fence(rig: Rig) -> Non
     )
     old = changed(path_of(rig), *(f"DELETE FROM {table}" for table in ("fills", "orders", "trades")))
     _, report = await rebuilt(rig, old, server=False)
-    assert report.kinds[CONTRADICTION] == [f"{plan.trade_id}/1/1", plan.trade_id]
+    assert report.kinds[CLASH] == [f"{plan.trade_id}/1/1"]
+    assert report.kinds[CONTRADICTION] == [plan.trade_id]
+    assert not report.complete, "the second attempt is not in the fence"
 
 
 def _activity_of(event: dict[str, Any]) -> str:
