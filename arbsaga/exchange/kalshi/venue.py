@@ -16,9 +16,10 @@ from aiohttp import web
 from arbsaga.errors import Rejected, Unavailable
 from arbsaga.exchange.core import Clock
 from arbsaga.exchange.faults import Fault
-from arbsaga.exchange.kalshi import limits, replies
+from arbsaga.exchange.kalshi import replies
 from arbsaga.exchange.kalshi.auth import SIGNATURE_HEADER, ApiKey, Keys
 from arbsaga.exchange.kalshi.engine import Engine
+from arbsaga.exchange.kalshi.limits import DEFAULT_COST, Limits
 from arbsaga.exchange.kalshi.model import Market
 from arbsaga.exchange.kalshi.reads import Reads
 
@@ -95,7 +96,7 @@ class Venue:
     key_store: Path | None = None
     seed: int = 0
     keys: Keys = field(init=False)
-    limits: limits.Limits = field(init=False)
+    limits: Limits = field(init=False)
     reads: Reads = field(init=False)
     rng: random.Random = field(init=False)
     closed_until: float = 0
@@ -108,7 +109,7 @@ class Venue:
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.key_store, self.settings.skew_ms)
-        self.limits = limits.Limits(self.settings.tier, self.settings.rate_limits, time.monotonic)
+        self.limits = Limits(self.settings.tier, self.settings.rate_limits, time.monotonic)
         self.reads = Reads(self.engine)
         self.rng = random.Random(f"kalshi wire {self.seed}")
         for member in self.keys.members():
@@ -190,14 +191,14 @@ def signed_by(request: web.Request, scope: Literal["read", "write"], child: str)
     return key
 
 
-def reader(request: web.Request, child: str = "portfolio", cost: int = limits.DEFAULT_COST) -> ApiKey:
+def reader(request: web.Request, child: str = "portfolio", cost: int = DEFAULT_COST) -> ApiKey:
     """The key of a signed read, which has paid for it. Raises Refusal: 401, 403, 429."""
     key = signed_by(request, "read", child)
     request.app[VENUE].limits.take(key.member, "read", cost)
     return key
 
 
-def writer(request: web.Request, child: str = "trade", cost: int = limits.DEFAULT_COST) -> ApiKey:
+def writer(request: web.Request, child: str = "trade", cost: int = DEFAULT_COST) -> ApiKey:
     """The key of a signed write, which has paid for it. Raises Refusal: 401, 403, 429."""
     key = signed_by(request, "write", child)
     request.app[VENUE].limits.take(key.member, "write", cost)
