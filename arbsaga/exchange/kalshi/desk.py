@@ -33,7 +33,6 @@ class OrderDesk:
 
     def __init__(self, core: Core, orders: Orders) -> None:
         self.core, self.state, self.orders = core, core.state, orders
-        self.accepted = self.duplicates = 0
 
     def submit(self, new: NewOrder) -> Placed:
         """See Engine.submit."""
@@ -52,7 +51,6 @@ class OrderDesk:
         """Ids are never freed, not by a cancel and not by a killed FOK; the order itself is not answered."""
         if new.client_order_id in account.client_ids:
             self.core.commit([("duplicate", records.new_order_fields(new))])
-            self.duplicates += 1
             raise Rejected(409, f"client_order_id {new.client_order_id} was used before", "order_already_exists")
 
     def _submit(self, account: Account, new: NewOrder) -> Placed:
@@ -70,7 +68,6 @@ class OrderDesk:
         self._check_killed(order, matches)
         if new.time_in_force != "good_till_canceled" and not reason:
             reason = "ImmediateOrCancel"
-        self.accepted += not order.house
         return self.execute(order, matches, reason, [("order", _order_fields(order))])
 
     def _check_killed(self, order: Order, matches: list[Match]) -> None:

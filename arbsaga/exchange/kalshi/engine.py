@@ -81,8 +81,6 @@ class Engine:
         journal, lines = Journal.resume(path, clock)
         engine = cls(journal, clock, settings, faults)
         engine._core.replay(lines)
-        engine._desk.accepted = sum(line["kind"] == "order" for line in lines)
-        engine._desk.duplicates = sum(line["kind"] == "duplicate" for line in lines)
         engine._plan_all()
         return engine
 
@@ -105,12 +103,12 @@ class Engine:
     @property
     def accepted(self) -> int:
         """Orders accepted from non-house accounts."""
-        return self._desk.accepted
+        return sum(map(len, self._state.history.values()))
 
     @property
     def duplicates(self) -> int:
         """Orders refused because their client_order_id was used."""
-        return self._desk.duplicates
+        return self._state.duplicates
 
     def listen(self, listener: Callable[[Happening], None]) -> None:
         """Have every happening told, in order and at once. A listener must not call the engine back."""

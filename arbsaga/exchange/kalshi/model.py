@@ -45,6 +45,8 @@ GroupChange = Literal["created", "limit_updated", "triggered", "reset", "deleted
 
 CENT_CONTRACT = 10_000
 """0.01 contract in base units: the step of every count."""
+GROUP_WINDOW_MS = 15_000
+"""Over which an order group counts its fills."""
 WHOLE_CENTS = ((0, ONE, 10_000),)
 """The price_ranges of a linear_cent market: (start, end, step) in base units."""
 
@@ -279,7 +281,7 @@ class Group:
     limit: int
     triggered: bool = False
     fills: list[tuple[int, int]] = field(default_factory=list)
-    """(ms, contracts) since the last reset."""
+    """(ms, contracts) of the window before the latest fill, since the last reset."""
     order_ids: list[str] = field(default_factory=list)
     """Orders of it that rest."""
 

@@ -8,13 +8,12 @@ from arbsaga.exchange.kalshi import records
 from arbsaga.exchange.kalshi.core import Core
 from arbsaga.exchange.kalshi.draft import Draft
 from arbsaga.exchange.kalshi.halts import check_exchange
-from arbsaga.exchange.kalshi.model import BookSide, Group, NewOrder, Order, Reason, Reduced
+from arbsaga.exchange.kalshi.model import GROUP_WINDOW_MS, BookSide, Group, NewOrder, Order, Reason, Reduced
 from arbsaga.exchange.kalshi.state import make_order
 from arbsaga.exchange.units import format_units
 
 HOUSE = "house"
 """The account that takes an order whose cancel comes too late."""
-GROUP_WINDOW_MS = 15_000
 
 
 class Orders:
@@ -88,8 +87,8 @@ class Orders:
 
     def _trip(self, group: Group) -> None:
         since = self.core.clock() - GROUP_WINDOW_MS
-        group.fills = [fill for fill in group.fills if fill[0] > since]
-        if not group.triggered and sum(count for _, count in group.fills) > group.limit:
+        filled = sum(count for ms, count in group.fills if ms > since)
+        if not group.triggered and filled > group.limit:
             self.trigger(group)
 
     def trigger(self, group: Group) -> None:

@@ -9,6 +9,7 @@ from arbsaga.exchange import model as base
 from arbsaga.exchange.book import Book
 from arbsaga.exchange.kalshi import records
 from arbsaga.exchange.kalshi.model import (
+    GROUP_WINDOW_MS,
     Account,
     BalanceChanged,
     BookLevel,
@@ -66,6 +67,8 @@ class State:
         self.resting: defaultdict[str, dict[str, Order]] = defaultdict(dict)
         self.fills: defaultdict[str, list[Fill]] = defaultdict(list)
         self.settlements: defaultdict[str, list[Settlement]] = defaultdict(list)
+        self.duplicates = 0
+        """Orders refused because their client id was used."""
         self.groups: dict[str, Group] = {}
         self.halts: dict[int, Halts] = {}
         self.told: list[Happening] = []
@@ -254,6 +257,10 @@ def _refused(state: State, line: Fields, ms: int) -> None:
         state.accounts[line["account_id"]].client_ids.add(line["client_order_id"])
 
 
+def _duplicate(state: State, line: Fields, ms: int) -> None:
+    state.duplicates += 1
+
+
 def _rests(state: State, line: Fields, ms: int) -> None:
     order = state.orders[line["order_id"]]
     state.books[order.ticker].add(order.slip)
@@ -317,7 +324,8 @@ def _fill_order(state: State, order: Order, fill: Fill, carry: int) -> None:
         order.maker_fees += fill.fee
     group = state.groups.get(order.new.order_group_id)
     if group is not None:
-        group.fills.append((fill.ms, fill.count))
+        since = fill.ms - GROUP_WINDOW_MS
+        group.fills = [*(one for one in group.fills if one[0] > since), (fill.ms, fill.count)]
     state.touch(order, fill.ms)
     if not order.slip.remaining:
         order.status = "executed"
@@ -416,6 +424,7 @@ _APPLY: dict[str, Callable[[State, Fields, int], None]] = {
     "advance": _advance,
     "order": _order,
     "refused": _refused,
+    "duplicate": _duplicate,
     "rests": _rests,
     "trade": _trade,
     "fill": _fill,
