@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temporalio import activity
+from temporalio.service import RPCError
 
 from activities.reopening import Outcome, Reopening
-from arbsaga.errors import ArbsagaError
+from arbsaga.errors import ArbsagaError, Unavailable
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.reconcile import looking
@@ -25,6 +26,8 @@ from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
 from arbsaga.venues.port import Venue
 
 VENUE_LIMIT_S = 20.0
+DEAL_LIMIT_S = 15.0
+"""One case may take so long."""
 QUIET_MS = 10_000
 """A trade without progress for so long is looked for: does its workflow run?"""
 CAPITAL_GRACE_MS = 5_000
@@ -87,9 +90,8 @@ class ReconcileActivities:
         progress = Progress(dict(ask.reopened))
         try:
             await self._run(ask.account, progress)
-        except (ArbsagaError, TimeoutError) as error:
-            why = str(error) or f"the venue gave no answer within {VENUE_LIMIT_S:g} s"
-            progress.told.append(f"nothing more is decided: {why}")
+        except (ArbsagaError, RPCError) as error:
+            progress.told.append(f"nothing more is decided: {error}")
         return progress.result
 
     async def _run(self, account: str, progress: Progress) -> None:
@@ -112,14 +114,17 @@ class ReconcileActivities:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _look(self, account: str, *, balances: bool) -> Snapshot:
-        """The venue, then the ledger. Raises ArbsagaError, TimeoutError."""
+        """The venue, then the ledger. Raises ArbsagaError."""
         question = await asyncio.to_thread(looking.question, self._ledger, account)
-        async with asyncio.timeout(VENUE_LIMIT_S):
-            at_venue = await looking.ask(self._venue, question, balances=balances)
-            in_ledger = await asyncio.to_thread(looking.read, self._ledger, account, at_venue)
-            if odd := mismatches(at_venue, in_ledger):
-                markets = await asyncio.to_thread(looking.markets, self._ledger, account, odd)
-                at_venue = replace(at_venue, resolved=await looking.decided(self._venue, markets))
+        try:
+            async with asyncio.timeout(VENUE_LIMIT_S):
+                at_venue = await looking.ask(self._venue, question, balances=balances)
+                in_ledger = await asyncio.to_thread(looking.read, self._ledger, account, at_venue)
+                if odd := mismatches(at_venue, in_ledger):
+                    markets = await asyncio.to_thread(looking.markets, self._ledger, account, odd)
+                    at_venue = replace(at_venue, resolved=await looking.decided(self._venue, markets))
+        except TimeoutError as error:
+            raise Unavailable(f"the venue gave no answer within {VENUE_LIMIT_S:g} s") from error
         return Snapshot(now_ms(), at_venue, in_ledger, {}, QUIET_MS, settle_ms=0)
 
     async def _cases(self, account: str, snapshot: Snapshot) -> dict[str, Case]:
@@ -138,23 +143,33 @@ class ReconcileActivities:
         return cases
 
     async def _deal(self, name: str, todo: Action | None, account: str, snapshot: Snapshot, progress: Progress) -> bool:
-        """Act on a case; whether anything was done."""
-        assert snapshot.venue is not None, "it was read"
+        """Act on a case; whether anything was done. One that fails is told, and the others have their turn."""
         progress.done.add(name)
-        outcome = Outcome()
+        try:
+            async with asyncio.timeout(DEAL_LIMIT_S):
+                outcome = await self._act(todo, account, snapshot, progress)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one case, it must not starve the others
+            activity.logger.exception("%s could not be dealt with", name)
+            why = str(error) or f"{type(error).__name__} ({DEAL_LIMIT_S:g} s)"
+            progress.told.append(f"{name} is left to the next run: {why}")
+            return False
+        progress.told += [outcome.said] if outcome.said else []
+        return bool(outcome.said)
+
+    async def _act(self, todo: Action | None, account: str, snapshot: Snapshot, progress: Progress) -> Outcome:
+        assert snapshot.venue is not None, "it was read"
         match todo:
             case Cancel(order_id):
-                (order,) = (one for one in snapshot.venue.orders if one.order_id == order_id)
-                outcome = await self._trades.cancel(order)
+                return await self._trades.cancel(next(one for one in snapshot.venue.orders if one.order_id == order_id))
             case Reopen(trade_id):
                 before = progress.reopened.get(trade_id, 0)
                 outcome = await self._trades.reopen(todo, account, before, snapshot.venue.orders)
                 if outcome.again:
                     progress.reopened[trade_id] = before + 1
+                return outcome
             case LookAgain(trade_id):
-                outcome = await self._trades.look_again(trade_id)
-        progress.told += [outcome.said] if outcome.said else []
-        return bool(outcome.said)
+                return await self._trades.look_again(trade_id)
+        return Outcome()
 
 
 def _seen(snapshot: Snapshot) -> str:

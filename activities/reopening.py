@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.json_format import ParseError
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -33,6 +34,8 @@ MEMO = "trade_id"
 """In the memo of a trade's workflow: whose run of the basket it is."""
 MOST_RUNS = 50
 """Of one basket, among which a trade is looked for."""
+UNREADABLE = (ParseError, ValueError, RuntimeError, LookupError, AttributeError, TypeError)
+"""What decoding raises where another version wrote: pydantic's errors are ValueErrors, and the SDK walks the JSON."""
 NO_RUN = "00000000-0000-0000-0000-000000000000"
 """Of a trade that the server has lost. An empty id would mean the newest run, which may be another trade's."""
 
@@ -194,9 +197,12 @@ class Reopening:
             if plan is not None and plan.trade_id == trade_id:
                 return plan
         archived = await asyncio.to_thread(self._ledger.history, trade_id)
-        if archived is not None:
-            return await self._decoded(WorkflowHistory.from_json(trade_id, archived).events)
-        return plan_from(intents)
+        try:
+            plan = await self._decoded(WorkflowHistory.from_json(trade_id, archived).events) if archived else None
+        except UNREADABLE as error:
+            activity.logger.warning("the archived history of %s cannot be read: %s", trade_id, _words(error))
+            plan = None
+        return plan or plan_from(intents)
 
     async def _first_event(self, workflow_id: str, run_id: str) -> TradePlan | None:
         events = self._client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events(page_size=1)
@@ -209,8 +215,13 @@ class Reopening:
         return None
 
     async def _decoded(self, events: Sequence[Any]) -> TradePlan | None:
-        start = events[0].workflow_execution_started_event_attributes
-        (plan,) = await self._client.data_converter.decode(start.input.payloads, [TradePlan])
+        """The plan that a run was started with; None where it cannot be read: another version wrote it."""
+        try:
+            start = events[0].workflow_execution_started_event_attributes
+            (plan,) = await self._client.data_converter.decode(start.input.payloads, [TradePlan])
+        except UNREADABLE as error:
+            activity.logger.warning("a plan cannot be read: %s", _words(error))
+            return None
         assert isinstance(plan, TradePlan), "a trade's workflow is started with its plan"
         return plan
 
@@ -231,6 +242,10 @@ class Reopening:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+
+
+def _words(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _record(plan: TradePlan, story: TradeStory, reason: str) -> TradeRecord:

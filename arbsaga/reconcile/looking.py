@@ -37,11 +37,13 @@ def question(ledger: Ledger, account: str) -> Question:
 async def ask(venue: Venue, about: Question, *, balances: bool) -> AtVenue:
     """Open orders and recent fills; with `balances` also cash and shares. Raises VenueError.
 
-    Cash before the fills: what moves it in between then shows as a fill that is not settled.
+    Cash before the fills: what moves it in between then shows as a fill that is not settled. What comes while pages
+    are read moves the rest on: the venue then lists an order or a fill twice, and the later word on it counts.
     """
     cash = await venue.cash() if balances else None
-    orders = await venue.open_orders()
-    fills = await venue.fills_since(about.since_ms)
+    orders = tuple({one.order_id: one for one in await venue.open_orders()}.values())
+    listed = await venue.fills_since(about.since_ms)
+    fills = tuple({(one.order_id, one.fill.fill_id): one for one in listed}.values())
     if not balances:
         return AtVenue(orders, fills)
     tokens = about.tokens | {one.token for one in fills}

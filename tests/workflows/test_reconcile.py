@@ -19,7 +19,7 @@ from test_trades import assert_sent_once, held, phase_is
 from activities import reconcile as reconciling_module
 from arbsaga.domain.money import Usd
 from arbsaga.domain.orders import FillStatus, OrderState
-from arbsaga.errors import Unavailable
+from arbsaga.errors import Unavailable, VenueError
 from arbsaga.notify import read_alerts
 from arbsaga.reconcile import findings
 from arbsaga.reconcile.actions import MAX_REOPENED
@@ -239,6 +239,77 @@ async def test_a_trade_whose_history_is_lost_ends_from_its_orders_alone(rig: Rig
     assert record.phase in (Phase.COMMITTED, Phase.FLAT)
     assert (record.plan.basket.key, record.plan.reserved) == (plan.basket.key, plan.reserved)
     assert_even(rig, plan)
+
+
+async def broken_off(rig: Rig, account: str) -> TradePlan:
+    """Both legs filled at the venue, intents in the ledger, and no workflow that goes on with them."""
+    plan = planned(account)
+    rig.quote(plan)
+    orders = entry_orders(plan)
+    intents = [(terms, rig.venue.order_id(terms)) for terms in orders]
+    rig.ledger.intend(intents, account=account, workflow_id=f"basket/{plan.basket.key}", lease_id=plan.lease_id)
+    for terms in orders:
+        rig.venue.arrive(terms, "1")
+    await asyncio.sleep(0.4)
+    return plan
+
+
+async def test_a_plan_that_another_version_wrote_is_told_by_its_orders(rig: Rig, account: str) -> None:
+    """Neither its run on the server nor the archive can be read: the trade is not left alone for that."""
+    plan = await broken_off(rig, account)
+    workflow_id = f"basket/{plan.basket.key}"
+    old = await rig.client.start_workflow(
+        "ArbitrageWorkflow", {"written": "by version 0"}, id=workflow_id, task_queue="nobody's"
+    )
+    await old.terminate("by hand")
+    rig.ledger.archive(plan.trade_id, '{"events": [{"eventType": "of another version"}]}')
+    await until(lambda: listed(rig, workflow_id))
+    async with worker(rig):
+        assert f"{plan.trade_id} is run again" in await reconcile(rig, account)
+        assert (await ended_again(rig, plan)).phase is Phase.COMMITTED
+    assert_even(rig, plan)
+
+
+async def listed(rig: Rig, workflow_id: str) -> bool:
+    return (await rig.client.count_workflows(f"WorkflowId = '{workflow_id}'")).count > 0
+
+
+@pytest.mark.parametrize("error", [VenueError("502 bad gateway"), RuntimeError("a bug")])
+async def test_one_bad_case_starves_no_other_and_loses_no_count(rig: Rig, account: str, error: Exception) -> None:
+    """An order that the venue cannot cancel; and a trade to be run again, which the next run is told."""
+    plan = await broken_off(rig, account)
+    orphan = rig.venue.arrive(replace(entry_orders(plan)[0], trade_id="nobody's"), "0")
+
+    async def cannot_cancel(known):
+        raise error
+
+    rig.venue.cancel = cannot_cancel
+    async with worker(rig):
+        result = await run_once(rig, account, reopened={"another": 1})
+        await ended_again(rig, plan)
+    assert f"orphan-order/{orphan} is left to the next run: {error}" in result.summary
+    assert result.reopened == {"another": 1, plan.trade_id: 1}
+
+
+async def test_what_the_venue_lists_twice_counts_once(rig: Rig, account: str) -> None:
+    """Pages move on while they are read: no late fill of shares that are booked, and an orphan is cancelled."""
+    orders, fills = rig.venue.open_orders, rig.venue.fills_since
+
+    async def orders_twice():
+        return 2 * await orders()
+
+    async def fills_twice(after_ms):
+        return 2 * await fills(after_ms)
+
+    rig.venue.open_orders, rig.venue.fills_since = orders_twice, fills_twice
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account)
+        assert (await record_of(rig, plan)).phase is Phase.COMMITTED
+        assert await reconcile(rig, account) == NOTHING
+        orphan = rig.venue.arrive(replace(entry_orders(plan)[0], trade_id="nobody's"), "0")
+        assert f"order {orphan} that nobody intended was cancelled" in await reconcile(rig, account)
+    assert rig.venue.cancelled == [orphan]
 
 
 def take_back(rig: Rig, plan: TradePlan, leg: int) -> None:
