@@ -2,13 +2,15 @@
 
 One owner beats for the account's API key: the watchdog process that holds the lock in the data folder. It begins
 when an order may first rest, and then never stops while it lives: the venue knows no disarming, and cancels whatever
-is placed under a key that was armed and fell silent. That the key is armed outlives the process in the lock file, so
-that the next watchdog beats from its first moment on, before any order is sent.
+is placed under a key that was armed and fell silent. That the key is armed outlives the process in a file beside the
+lock, so that the next watchdog beats from its first step on, whether an order rests or not. Nothing makes the trader
+wait for that beat: what it sends before is cancelled by the venue, to its trade a shortfall.
 """
 
 import asyncio
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,9 +54,13 @@ class Heart:
         lock_file: Path,
         rhythm: Rhythm | None = None,
     ) -> None:
-        """`open_switch` may raise UserError: it is tried again. `account` is the ledger's."""
+        """`open_switch` may raise UserError: it is tried again. `account` is the ledger's.
+
+        `lock_file` stays empty; what outlives the process stands beside it, its name ending in `.armed`.
+        """
         self._open, self._ledger, self._pager = open_switch, ledger, pager
         self._account, self._lock_file, self._rhythm = account, lock_file, rhythm or Rhythm()
+        self._armed_file = lock_file.with_suffix(".armed")
         self._lock: IO[str] | None = None
         self._switch: DeadMan | None = None
         self._armed, self._last = False, ""
@@ -100,17 +106,23 @@ class Heart:
         file = self._lock_file.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._recall(self._switch.key)
         except BlockingIOError:
             file.close()
             return False
+        except OSError:  # what an earlier owner left cannot be read: no owner yet, it is tried again
+            file.close()
+            raise
         self._lock, self._accepted = file, time.monotonic()
-        file.seek(0)
-        key, _, self._last = file.read().strip().partition(" ")
-        self._armed = key == self._switch.key
-        if not self._armed:
-            self._last = ""
         log.info("heartbeat owned", armed=self._armed)
         return True
+
+    def _recall(self, our_key: str) -> None:
+        """Whether an earlier owner armed our key, and with which id the next beat goes on."""
+        with contextlib.suppress(FileNotFoundError):
+            key, _, last = self._armed_file.read_text().partition(" ")
+            if key == our_key:
+                self._armed, self._last = True, last
 
     def _may_rest(self) -> bool:
         """Whether an order of the account may rest, HELD trades' included."""
@@ -119,23 +131,26 @@ class Heart:
     async def _beat(self) -> None:
         assert self._switch is not None, "the owner has opened the switch"
         if not self._armed:
-            self._note()  # a beat whose answer is lost arms all the same
+            await asyncio.to_thread(self._note)  # a beat whose answer is lost arms all the same
             self._armed, self._accepted = True, time.monotonic()
         self._last = await self._switch.beat(self._last)
         self._accepted = time.monotonic()
-        self._note()
+        await asyncio.to_thread(self._note)
         if self._incident:
             to_do = "Nothing: trades that lost an order have ended or gone on by themselves."
             self._page(f"{self._incident}/over", "the dead-man heartbeat is accepted again", to_do)
             self._incident = ""
 
     def _note(self) -> None:
-        """Keep in the lock file whose switch is armed, and the id that the next beat must carry."""
+        """Keep whose switch is armed, and the id that the next beat must carry: at every moment the old or the new."""
         assert self._lock is not None, "only the owner writes"
         assert self._switch is not None, "the owner has opened the switch"
-        self._lock.truncate(0)
-        self._lock.write(f"{self._switch.key} {self._last}")
-        self._lock.flush()
+        draft = self._armed_file.with_suffix(".draft")
+        with draft.open("w") as file:
+            file.write(f"{self._switch.key} {self._last}")
+            file.flush()
+            os.fsync(file.fileno())  # a machine that dies must not leave an empty file under the new name
+        draft.replace(self._armed_file)
 
     def _page_if_silent(self, why: str) -> None:
         if not self._armed or self._incident or time.monotonic() - self._accepted < LIMIT_S:

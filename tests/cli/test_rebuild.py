@@ -72,7 +72,7 @@ def test_a_run_is_rebuilt_equal_and_from_the_server_alone_where_its_ledger_is_go
     wallet = next(iter(json.loads((data / "api_keys.json").read_text())))[0]
     sent = json.loads(run.out.splitlines()[-1])["orders_sent"]
 
-    assert (data / "heartbeat.lock").read_text().split()[0] == wallet, "the watchdog has beaten for the account"
+    assert (data / "heartbeat.armed").read_text().split()[0] == wallet, "the watchdog has beaten for the account"
 
     swapped = arbsaga(*REBUILD, "--replace", "--json")
     assert swapped.code == 0, swapped
