@@ -73,8 +73,8 @@ class Journal:
             self.close()
             raise Unavailable(f"the truth journal {path} is in use by another exchange: stop that one first") from error
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Append one batch in one write. Raises Unavailable, and then the file is as it was before."""
+    def write(self, records: Sequence[Record]) -> int:
+        """Append one batch in one write, and tell its `ms`. Raises Unavailable: then the file is as it was before."""
         ms, ns, last = self._clock(), time.monotonic_ns(), self.last + len(records)
         lines = [
             orjson.dumps(
@@ -91,6 +91,7 @@ class Journal:
             ) from error
         self.last = last
         self._size += len(batch)
+        return ms
 
     def _append(self, batch: bytes) -> None:
         if self._torn:

@@ -45,9 +45,7 @@ class Core:
     def commit(self, batch: list[Record], tickers: Iterable[str] = (), cause: str = "") -> None:
         """Journal a batch, change by it, and tell; `tickers` are the markets whose books it touches."""
         written = [record for record in batch if not (record[0] in _OF_THE_HOUSE and record[1]["house"])]
-        if written:
-            self.journal.write(written)
-        now = self.clock()
+        now = self.journal.write(written) if written else self.clock()
         for kind, fields in batch:
             self.state.apply(kind, fields, now)
         for happening in self.state.take(tickers, cause, now):

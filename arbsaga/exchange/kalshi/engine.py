@@ -18,10 +18,11 @@ from arbsaga.exchange.kalshi.changes import Change, Changes
 from arbsaga.exchange.kalshi.checks import own_group
 from arbsaga.exchange.kalshi.core import Core, Due
 from arbsaga.exchange.kalshi.desk import OrderDesk
+from arbsaga.exchange.kalshi.fees import check_fees
 from arbsaga.exchange.kalshi.funds import Funds
 from arbsaga.exchange.kalshi.grid import check_ranges
 from arbsaga.exchange.kalshi.groups import Groups
-from arbsaga.exchange.kalshi.halts import halts, next_thursday_pause
+from arbsaga.exchange.kalshi.halts import halts, in_thursday_pause, next_thursday_pause
 from arbsaga.exchange.kalshi.lifecycle import Lifecycles
 from arbsaga.exchange.kalshi.model import (
     Account,
@@ -70,7 +71,8 @@ class Engine:
             "thursday": self._thursday,
         }
         if settings.thursday_pause:
-            self._core.plan(next_thursday_pause(clock()), "thursday", "")
+            now = clock()
+            self._core.plan(now if in_thursday_pause(now) else next_thursday_pause(now), "thursday", "")
 
     @classmethod
     def recover(cls, path: Path, clock: Clock, settings: EngineSettings, faults: FaultPlan | None = None) -> "Engine":
@@ -126,7 +128,8 @@ class Engine:
     # Catalogue and lifecycle
 
     def open_series(self, series: Series) -> None:
-        """Know a series. Raises ValueError where the ticker is taken."""
+        """Know a series. Raises ValueError where the ticker is taken, or its fees are unknown."""
+        check_fees(series.fee_type, series.fee_multiplier)
         if series.ticker in self.series:
             raise ValueError(f"series {series.ticker} is taken")
         self._core.commit([("series", records.series_fields(series))])
@@ -138,6 +141,7 @@ class Engine:
             raise ValueError(f"event {event.event_ticker}: taken, or its series is unknown")
         if len(set(tickers)) < len(tickers) or self.markets.keys() & set(tickers):
             raise ValueError(f"event {event.event_ticker}: the ticker of a market is taken")
+        check_fees(event.fee_type_override, event.fee_multiplier_override)
         for market in markets:
             check_ranges(market.price_ranges)
             if market.event_ticker != event.event_ticker:
@@ -149,7 +153,10 @@ class Engine:
                 self._core.plan(market.close_ms, "close", market.ticker)
 
     def set_event_fees(self, event_ticker: str, fee_type: FeeType | None, multiplier: Decimal | None) -> None:
-        """Override (None: no longer) the series' fees for one event."""
+        """Override (None: no longer) the series' fees for one event. Raises ValueError on unknown ones."""
+        check_fees(fee_type, multiplier)
+        if event_ticker not in self.events:
+            raise ValueError(f"no event {event_ticker}")
         fields = {
             "event_ticker": event_ticker,
             "fee_type": fee_type,

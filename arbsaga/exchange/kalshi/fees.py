@@ -23,6 +23,14 @@ MAKER_SHARE: Final[dict[FeeType, Fraction]] = {
 """What a maker pays of the taker's rate."""
 
 
+def check_fees(fee_type: FeeType | None, multiplier: Decimal | None) -> None:
+    """Raises ValueError on a fee type that is not the venue's, or a multiplier below 0."""
+    if fee_type is not None and fee_type not in MAKER_SHARE:
+        raise ValueError(f"fee type {fee_type!r} is none of {', '.join(MAKER_SHARE)}")
+    if multiplier is not None and not (multiplier.is_finite() and multiplier >= 0):
+        raise ValueError(f"a fee multiplier is not below 0, not {multiplier}")
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """What applies to a market now."""

@@ -96,7 +96,7 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order as it arrives. `expiration_time` is unix seconds, as on the wire; `order_id` is minted unless given."""
+    """An order as it arrives. `expiration_time` is unix seconds, as on the wire; `received_ns` the monotonic clock."""
 
     account_id: str
     ticker: str

@@ -74,3 +74,22 @@ def test_a_journal_that_cannot_be_written_changes_nothing(tmp_path, monkeypatch)
     assert (scene.levels()[1], scene.cash(ANN), scene.path.stat().st_size) == ([("0.50", "5.00")], 1000, size)
     assert scene.submit(ANN, "bid", "0.50", "5", client_order_id="x").fill_count == 5 * ONE
     scene.check()
+
+
+def test_what_is_due_while_the_journal_cannot_be_written_stays_due(tmp_path, monkeypatch) -> None:
+    """A payout is made once it can."""
+    scene = open_scene(tmp_path / "t")
+    scene.submit(ANN, "bid", "0.40", "10")
+    scene.submit(BOB, "ask", "0.40", "10")
+    scene.engine.determine("A", ONE)
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(Unavailable):
+            scene.wait(60_000)
+    assert scene.cash(ANN) == 996
+    scene.engine.advance()
+    assert scene.cash(ANN) == 1006

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from arbsaga.errors import Rejected
-from arbsaga.exchange.kalshi.engine import EngineSettings
+from arbsaga.exchange.kalshi.engine import Engine, EngineSettings
 from arbsaga.exchange.kalshi.halts import in_thursday_pause, next_thursday_pause
 from arbsaga.exchange.kalshi.model import Event, GroupChanged, Halts, Lifecycle, Market, Series
 from arbsaga.exchange.units import ONE, parse
@@ -211,7 +211,20 @@ def test_trading_pauses_on_thursday_where_set(tmp_path) -> None:
     assert scene.engine.resting(ANN) == []
     assert scene.refusal(ANN, "bid", "0.10", "1") == (409, "trading_is_paused")
     scene.wait(7_200_000)
-    scene.submit(ANN, "bid", "0.10", "1")
+    scene.submit(ANN, "bid", "0.10", "1", cancel_order_on_pause=True)
+    scene.wait(7 * 86_400_000 - 7_200_000)
+    assert scene.engine.resting(ANN) == []
+
+
+def test_a_pause_that_began_while_the_exchange_was_down_counts(tmp_path) -> None:
+    """Orders that asked for it are canceled when it is back."""
+    scene = open_scene(tmp_path / "t", settings=EngineSettings(thursday_pause=True))
+    scene.submit(ANN, "bid", "0.10", "1", cancel_order_on_pause=True)
+    scene.engine.close()
+    scene.clock.ms = next_thursday_pause(START) + 60_000
+    scene.engine = Engine.recover(scene.path, scene.clock, scene.engine.settings)
+    scene.engine.advance()
+    assert scene.engine.resting(ANN) == []
 
 
 def test_a_group_trips_when_too_much_fills_within_15_seconds(scene: Scene) -> None:

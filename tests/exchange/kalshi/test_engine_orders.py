@@ -297,3 +297,14 @@ def test_listeners_hear_increments_of_levels_fills_trades_and_orders(scene: Scen
     assert [(one.fill.count, one.fill.position) for one in scene.happened(Filled)] == [(2 * ONE, 2 * ONE)]
     assert [one.order.fill_count for one in scene.happened(OrderUpdated)] == [2 * ONE]
     assert len(scene.happened(TradePrinted)) == 1
+
+
+def test_an_expiration_that_was_moved_does_not_strike(scene: Scene) -> None:
+    """At the old time the order goes on resting."""
+    placed = scene.submit(ANN, "bid", "0.50", "2", expiration_time=START // 1000 + 30)
+    amend(scene, placed, "0.50", "2", expiration_time=START // 1000 + 60)
+    scene.wait(30_000)
+    assert reason(scene, placed) == ("resting", "Amend")
+    scene.wait(30_000)
+    assert reason(scene, placed) == ("canceled", "ExpiryCancel")
+    assert scene.engine.accepted == 1

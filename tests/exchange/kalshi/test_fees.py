@@ -118,3 +118,17 @@ def test_fees_of_an_event_can_change_live(tmp_path) -> None:
     scene.submit(ANN, "bid", "0.5", "100", "ioc")
     assert [fill.fee for fill in scene.engine.fills(ANN)] == [1_750_000, 0]
     scene.check()
+
+
+@pytest.mark.parametrize(
+    ("fee_type", "multiplier"), [("cubic", Decimal(1)), ("flat", Decimal(-1)), (None, Decimal("nan"))]
+)
+def test_unknown_fees_are_refused(tmp_path, fee_type, multiplier: Decimal) -> None:
+    """Before anything is written; as are those of an unknown event."""
+    scene = open_scene(tmp_path / "t")
+    size = scene.path.stat().st_size
+    with pytest.raises(ValueError, match="fee"):
+        scene.engine.set_event_fees("EV", fee_type, multiplier)
+    with pytest.raises(ValueError, match="no event"):
+        scene.engine.set_event_fees("X", None, None)
+    assert scene.path.stat().st_size == size
