@@ -5,6 +5,7 @@ be sent again), a signal, a page under its key. Each run judges anew, from the r
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,8 +34,10 @@ QUIET_MS = 10_000
 CAPITAL_GRACE_MS = 5_000
 """Capital whose trade does not run is looked at again: its end may be on its way to the desk."""
 LOOK_EVERY_S = 3.0
-LOOKS_LIMIT_MS = 38_000
-"""Longer than every grace: what is not ripe by then waits for the next run."""
+LOOKS_LIMIT_S = 38.0
+"""Longer than every grace: no look begins later. What is not ripe by then waits for the next run."""
+RUN_LIMIT_S = 80.0
+"""For the last look too, and for what is done then; less than the workflow gives, so that a run tells its counts."""
 BALANCES = frozenset({Kind.STRAY_POSITION, Kind.MISSING_POSITION, Kind.CASH})
 
 
@@ -49,14 +52,20 @@ class Case:
 
 @dataclass(slots=True)
 class Progress:
-    """One run. `since`: when each case was first seen without a break; `done`: those that were dealt with."""
+    """One run. `since`: when (ms, steady) each case was first seen without a break; `done`: those dealt with."""
 
     reopened: dict[str, int]
-    began_ms: int = field(default_factory=now_ms)
+    compared_ms: int = 0
+    began: float = field(default_factory=time.monotonic)
     since: dict[str, int] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
     seen: str = "nothing was seen"
+
+    @property
+    def looks_are_over(self) -> bool:
+        """Whether it is too late for one more look."""
+        return time.monotonic() - self.began + LOOK_EVERY_S > LOOKS_LIMIT_S
 
     def ripe(self, cases: Mapping[str, Case], at_ms: int) -> list[str]:
         """The cases that have stayed for their grace and were not dealt with."""
@@ -68,7 +77,7 @@ class Progress:
     @property
     def result(self) -> Reconciled:
         """What the next run and the UI are told."""
-        return Reconciled(f"{self.seen}: {'; '.join(self.told) or 'nothing to do'}", self.reopened)
+        return Reconciled(f"{self.seen}: {'; '.join(self.told) or 'nothing to do'}", self.reopened, self.compared_ms)
 
 
 class ReconcileActivities:
@@ -87,28 +96,32 @@ class ReconcileActivities:
 
         Nothing is decided about what cannot be seen: the summary then says why.
         """
-        progress = Progress(dict(ask.reopened))
+        progress = Progress(dict(ask.reopened), ask.compared_ms)
         try:
-            await self._run(ask.account, progress)
+            async with asyncio.timeout(RUN_LIMIT_S):
+                await self._run(ask.account, progress)
+        except TimeoutError:
+            progress.told.append(f"the rest is left to the next run: this one took {RUN_LIMIT_S:g} s")
         except (ArbsagaError, RPCError) as error:
             progress.told.append(f"nothing more is decided: {error}")
         return progress.result
 
     async def _run(self, account: str, progress: Progress) -> None:
-        incidents = Incidents(await asyncio.to_thread(self._pager.alerts), now_ms())
+        incidents = Incidents(await asyncio.to_thread(self._pager.alerts), steady_ms())
         balances = True
         while True:
             snapshot = await self._look(account, balances=balances)
-            progress.seen = _seen(snapshot)
+            progress.seen, at_ms = _seen(snapshot), steady_ms()
             cases = await self._cases(account, snapshot)
             found = [case.finding for case in cases.values() if case.finding and case.finding.kind in PAGED]
-            for page in incidents.update(found, snapshot.judged & PAGED, snapshot.now_ms):
+            for page in incidents.update(found, snapshot.judged & PAGED, at_ms):
                 await self._pager.deliver(page)
                 progress.told.append(f"paged: {page.headline}")
             progress.done |= {name for name, case in cases.items() if case.action is None and incidents.told(name)}
-            ripe = progress.ripe(cases, snapshot.now_ms)
+            ripe = progress.ripe(cases, at_ms)
             acted = [await self._deal(name, cases[name].action, account, snapshot, progress) for name in ripe]
-            if not (cases.keys() - progress.done or any(acted)) or now_ms() - progress.began_ms > LOOKS_LIMIT_MS:
+            progress.compared_ms = snapshot.now_ms
+            if not (cases.keys() - progress.done or any(acted)) or progress.looks_are_over:
                 return
             balances = any(case.finding and case.finding.kind in BALANCES for case in cases.values())
             await asyncio.sleep(LOOK_EVERY_S)
@@ -170,6 +183,11 @@ class ReconcileActivities:
             case LookAgain(trade_id):
                 return await self._trades.look_again(trade_id)
         return Outcome()
+
+
+def steady_ms() -> int:
+    """A clock in ms that nobody sets: by the wall's, what was seen now could be ripe at once, or never."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def _seen(snapshot: Snapshot) -> str:

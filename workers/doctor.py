@@ -48,8 +48,9 @@ class Check:
 class Subject:
     """What is examined. Each callable raises ArbsagaError with one line where its part cannot be used.
 
-    `last_reconciled` tells when the account last was, None for never; it raises RPCError. `clob_url` is where the
-    venue's clock is read; `wanted` the USD that the desk may use; `page_services` how many services a page goes to.
+    `last_reconciled` tells when the account last was, None for never; it raises RPCError, and ArbsagaError with one
+    line where its runs cannot compare. `clob_url` is where the venue's clock is read; `wanted` the USD that the desk
+    may use; `page_services` how many services a page goes to.
     """
 
     open_venue: Callable[[], PolymarketVenue]
@@ -152,16 +153,20 @@ async def _temporal(subject: Subject) -> list[Check]:
     try:
         client = await subject.connect()
         info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
-        last = await subject.last_reconciled(client)
+        reconciled = await _reconciled(subject, client)
     except ArbsagaError as error:
         return [_fail("temporal", error)]
     except RPCError as error:
         return [Check("temporal", Status.FAIL, f"the server stopped answering ({error.message}): look at its log")]
     where = f"server {info.server_version}, namespace {client.namespace}"
-    return [Check("temporal", Status.OK, f"{where}, search attributes registered"), _reconciled(last)]
+    return [Check("temporal", Status.OK, f"{where}, search attributes registered"), reconciled]
 
 
-def _reconciled(last: datetime | None) -> Check:
+async def _reconciled(subject: Subject, client: Client) -> Check:
+    try:
+        last = await subject.last_reconciled(client)
+    except ArbsagaError as error:
+        return Check("reconciled", Status.WARN, " ".join(str(error).split()))
     if last is None:
         return Check("reconciled", Status.OK, "never yet: it begins with the first trader of this account")
     ago = (datetime.now(UTC) - last).total_seconds()

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleIntervalSpec,
@@ -15,6 +16,7 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
     ScheduleUpdate,
+    WorkflowExecutionStatus,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -23,6 +25,7 @@ from activities.reopening import Reopening, Starters
 from arbsaga.errors import Unavailable
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
+from arbsaga.risk.reconciling import Reconciled
 from arbsaga.saga.messages import TradePlan
 from arbsaga.venues.port import Venue
 from workers.start import start_trade, start_watch, tell_desk
@@ -61,15 +64,44 @@ async def keep_reconciling(client: Client, account: str, task_queue: str) -> Non
 
 
 async def last_reconciled(client: Client, account: str) -> datetime | None:
-    """When the account's last reconciliation was started; None where there was none. Raises RPCError."""
+    """When the account's venue and ledger were last compared, by the newest run that tells; None where none has ended.
+
+    Raises RPCError; Unavailable, with one line, where runs ended and none of them could compare.
+    """
     try:
         known = await client.get_schedule_handle(reconcile_id(account)).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
-    recent = known.info.recent_actions
-    return recent[-1].started_at.astimezone(UTC) if recent else None
+    failed = ""
+    for recent in reversed(known.info.recent_actions):
+        assert isinstance(recent.action, ScheduleActionExecutionStartWorkflow), "the schedule starts workflows"
+        result = await _result(client, recent.action)
+        if isinstance(result, Reconciled) and result.compared_ms:
+            return datetime.fromtimestamp(result.compared_ms / 1000, UTC)
+        if result is not None:
+            failed = failed or (result if isinstance(result, str) else result.summary)
+    if failed:
+        raise Unavailable(f"venue and ledger could not be compared ({failed}): look at its runs in the Temporal UI")
+    return None
+
+
+async def _result(client: Client, run: ScheduleActionExecutionStartWorkflow) -> Reconciled | str | None:
+    """What a run told, or how it broke off; None while it is under way."""
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.first_execution_run_id, result_type=Reconciled)
+    try:
+        status = (await handle.describe()).status
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return "the last run is long ago"
+        raise
+    if status is WorkflowExecutionStatus.RUNNING:
+        return None
+    if status is not WorkflowExecutionStatus.COMPLETED:
+        return f"the last run {status.name.lower() if status else 'ended'}"
+    result: Reconciled = await handle.result()
+    return result
 
 
 def _schedule(account: str, task_queue: str) -> Schedule:

@@ -1,124 +1,43 @@
 """Reconciliation on the real server: what no test foresaw is found, acted on once, and left alone when it is well."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from account_venue import AccountVenue
+import reconcile_rig
 from memory_venue import Behaviour, now_ms
-from temporal_rig import FAST, D, Rig, make_plan, until
-from temporalio.client import ScheduleOverlapPolicy, WorkflowExecutionStatus, WorkflowHandle
-from temporalio.testing import ActivityEnvironment
-from test_desk_workflow import LIMITS, desk_of, status_of, usd
+from reconcile_rig import (
+    LONG,
+    NOTHING,
+    assert_even,
+    ended_again,
+    open_desk,
+    planned,
+    reconcile,
+    run_once,
+    watching,
+    worker,
+)
+from temporal_rig import FAST, D, Rig, until
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from test_desk_workflow import desk_of, status_of, usd
 from test_trades import assert_sent_once, held, phase_is
 
-from activities import reconcile as reconciling_module
 from arbsaga.domain.money import Usd
 from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.errors import Unavailable, VenueError
 from arbsaga.notify import read_alerts
-from arbsaga.reconcile import findings
 from arbsaga.reconcile.actions import MAX_REOPENED
 from arbsaga.risk.desk import Claim
-from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
-from workers.connect import TemporalSettings, connect
 from workers.following import after_break_off
-from workers.reconciler import keep_reconciling, last_reconciled, reconciling
-from workers.start import start_desk
-from workers.temporal_server import EmbeddedTemporal
+from workers.reconciler import keep_reconciling
 from workflows.arbitrage import ArbitrageWorkflow
 from workflows.held import HeldWorkflow
 from workflows.messages import held_id, reconcile_id
-from workflows.reconcile import ReconcileWorkflow
 
-NOTHING = "nothing to do"
-LONG = replace(FAST, entry=600_000, send_by=10_000)
-"""For trades that are still in their middle when something happens, however slow the machine is."""
-
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same policy in less time."""
-    for kind, grace in findings.GRACE_MS.items():
-        monkeypatch.setitem(findings.GRACE_MS, kind, grace // 10)
-    monkeypatch.setattr(reconciling_module, "QUIET_MS", 300)
-    monkeypatch.setattr(reconciling_module, "CAPITAL_GRACE_MS", 300)
-    monkeypatch.setattr(reconciling_module, "LOOK_EVERY_S", 0.1)
-
-
-@pytest.fixture
-async def rig(temporal_server: EmbeddedTemporal, tmp_path: Path) -> AsyncIterator[Rig]:
-    """A world whose account is open at the venue and in the ledger."""
-    client = await connect(TemporalSettings(temporal_server.address))
-    rig = Rig(client, temporal_server.address, tmp_path, AccountVenue())
-    yield rig
-    rig.ledger.close()
-
-
-@pytest.fixture
-def account(rig: Rig) -> str:
-    name = f"acc-{secrets.token_hex(4)}"
-    rig.ledger.open_account(name, rig.venue.name, rig.venue.cash_left)
-    return name
-
-
-def worker(rig: Rig):
-    more = reconciling(rig.client, rig.venue, rig.ledger, rig.pager, rig.task_queue)
-    return rig.worker([*rig.activities(), *more])
-
-
-async def reconcile(rig: Rig, account: str) -> str:
-    """One run; what it says."""
-    result: Reconciled = await asyncio.wait_for(
-        rig.client.execute_workflow(
-            ReconcileWorkflow.run,
-            account,
-            id=f"{reconcile_id(account)}/{secrets.token_hex(3)}",
-            task_queue=rig.task_queue,
-        ),
-        40,
-    )
-    return result.summary.partition(": ")[2]
-
-
-def planned(account: str, **more: object) -> TradePlan:
-    return replace(make_plan(**more), account=account)
-
-
-async def open_desk(rig: Rig, account: str) -> None:
-    desk = await start_desk(rig.client, account, rig.task_queue)
-    await desk.execute_update("set_limits", LIMITS)
-
-
-async def ended_again(rig: Rig, plan: TradePlan) -> TradeRecord:
-    handle = rig.client.get_workflow_handle_for(ArbitrageWorkflow.run, f"basket/{plan.basket.key}")
-    return await asyncio.wait_for(handle.result(), 30)
-
-
-async def watching(rig: Rig, plan: TradePlan, *fills: str) -> WorkflowHandle:
-    """The trade once it is WATCHING, so much of each leg filled and the rest at the venue."""
-    for leg, part in zip(plan.basket.legs, fills, strict=True):
-        rig.venue.next(leg.instrument, Behaviour(fills=D(part)))
-    rig.quote(plan)
-    handle = await rig.start(plan)
-    await until(lambda: phase_is(handle, Phase.WATCHING))
-    return handle
-
-
-def assert_even(rig: Rig, plan: TradePlan) -> None:
-    """The exchange's record: legs equal, nothing rests, nothing sent twice; and the ledger has the same."""
-    shares = held(rig, plan)
-    assert len(set(shares)) == 1
-    assert not [one for one in rig.venue.orders.values() if one.state is OrderState.LIVE]
-    assert_sent_once(rig)
-    booked = rig.ledger.positions(plan.account)
-    assert [booked.get(leg.instrument.token, D(0)) for leg in plan.basket.legs] == shares
+rig, account, _hurry = reconcile_rig.rig, reconcile_rig.account, reconcile_rig.hurry
 
 
 async def test_nothing_is_done_on_a_healthy_account(rig: Rig, account: str) -> None:
@@ -524,13 +443,6 @@ async def test_a_trade_that_breaks_off_again_and_again_is_held(rig: Rig, account
     assert_sent_once(rig)
 
 
-async def run_once(rig: Rig, account: str, **more: object) -> Reconciled:
-    """The activity by itself, told what the run before it would have told it."""
-    (activity,) = reconciling(rig.client, rig.venue, rig.ledger, rig.pager, rig.task_queue)
-    result: Reconciled = await asyncio.wait_for(ActivityEnvironment().run(activity, ReconcileAsk(account, **more)), 40)
-    return result
-
-
 async def test_a_flat_trade_that_is_held_keeps_its_capital_and_blocks_its_basket(rig: Rig, account: str) -> None:
     """A late fill although it was run again three times: the desk had heard of its end, and must hear of this one."""
     async with worker(rig):
@@ -567,27 +479,3 @@ async def another_run(rig: Rig, plan: TradePlan, before: WorkflowHandle) -> Work
     if found.run_id == old or found.status is not WorkflowExecutionStatus.RUNNING:
         return None
     return rig.client.get_workflow_handle_for(ArbitrageWorkflow.run, found.id, run_id=found.run_id)
-
-
-async def test_the_schedule_runs_at_once_and_every_minute(rig: Rig, account: str) -> None:
-    """Made again it is changed, not doubled; the doctor can tell when it last ran."""
-    assert await last_reconciled(rig.client, account) is None
-    schedule = rig.client.get_schedule_handle(reconcile_id(account))
-    async with worker(rig):
-        try:
-            await keep_reconciling(rig.client, account, rig.task_queue)
-            await until(lambda: ran(schedule, 1))
-            await keep_reconciling(rig.client, account, rig.task_queue)
-            await until(lambda: ran(schedule, 2))
-            found = await schedule.describe()
-            assert [one.every.total_seconds() for one in found.schedule.spec.intervals] == [60]
-            assert found.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
-            last = await last_reconciled(rig.client, account)
-            assert abs((datetime.now(UTC) - last).total_seconds()) < 30
-        finally:
-            await schedule.delete()
-
-
-async def ran(schedule, times: int) -> bool:
-    info = (await schedule.describe()).info
-    return info.num_actions >= times and not info.running_actions
