@@ -1,5 +1,6 @@
-"""The lines of Kalshi's truth journal: from the nouns to records, and back. docs/truth-journal.md has the form.
+"""The lines of Kalshi's truth journal: from the nouns to records, and back.
 
+Their fields are listed in docs/truth-journal-kalshi.md.
 Amounts are decimal strings in USD or contracts, times wall ms unless named otherwise. By kind:
 
     opened      the exchange started: format, seed, settings     fault           something was made to go wrong
