@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -32,6 +32,13 @@ log = structlog.get_logger(__name__)
 TRUTH = "truth.jsonl"
 KEYS = "api_keys.json"
 _RETRY_S = 1.0
+
+
+class Runs(Protocol):
+    """Whatever moves the books."""
+
+    async def run(self) -> None:
+        """Goes on until cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,14 @@ async def run(settings: ExchangeSettings, ready: Callable[[str], None] | None = 
     async with _serving(settings) as (url, world):
         if ready is not None:
             ready(url)
-        with _stop_signal() as stop:
-            await _first_of(stop.wait(), _keep_alive(world))
+        with stop_signal() as stop:
+            await first_of(stop.wait(), keep_alive(world))
     log.info("exchange_stopped", url=url)
 
 
 @asynccontextmanager
 async def _serving(settings: ExchangeSettings) -> AsyncIterator[tuple[str, World | Playback | None]]:
-    with closing(_bound(settings)) as listener, closing(_recovered(settings)) as engine:
+    with closing(bound(settings.host, settings.port)) as listener, closing(_recovered(settings)) as engine:
         truth, keys = settings.data_dir / TRUTH, settings.data_dir / KEYS
         wire = Wire(Venue(engine, truth, wall_ms, settings.wire, keys), settings.seed)
         world = _world(settings, engine, wire)
@@ -106,23 +113,23 @@ def _world(settings: ExchangeSettings, engine: Engine, wire: Wire) -> World | Pl
     return None
 
 
-def _bound(settings: ExchangeSettings) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """The port, taken before anything is written: a second start by mistake leaves no trace. Raises Unavailable.
 
     Nobody can connect yet: what came while the journal is read would wait, and be taken long after it was sent.
     """
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
-        bound.close()
+        listener.close()
         why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
         raise Unavailable(
-            f"the exchange cannot listen on {settings.host}:{settings.port} ({why.lower()}): "
+            f"the exchange cannot listen on {host}:{port} ({why.lower()}): "
             "stop what uses that port, or name another with --port"
         ) from error
-    return bound
+    return listener
 
 
 def _recovered(settings: ExchangeSettings) -> Engine:
@@ -160,7 +167,7 @@ def _deposit(address: str, usd: Decimal) -> tuple[str, int]:
     return wallet, amount
 
 
-async def _keep_alive(world: World | Playback | None) -> None:
+async def keep_alive(world: Runs | None) -> None:
     """Runs the world for ever. A journal that cannot be written stops it only as long as that lasts."""
     while True:
         try:
@@ -170,7 +177,7 @@ async def _keep_alive(world: World | Playback | None) -> None:
             await asyncio.sleep(_RETRY_S)
 
 
-async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
+async def first_of(*works: Coroutine[Any, Any, object]) -> None:
     """Waits for the first of them, ends the others, raises what it raised."""
     tasks = [asyncio.get_running_loop().create_task(work) for work in works]
     try:
@@ -184,7 +191,7 @@ async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
 
 
 @contextmanager
-def _stop_signal() -> Iterator[asyncio.Event]:
+def stop_signal() -> Iterator[asyncio.Event]:
     """An event that SIGTERM and SIGINT set, where the process has no handler of its own for them."""
     stop, loop, taken = asyncio.Event(), asyncio.get_running_loop(), []
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -9,10 +9,10 @@ from arbsaga.errors import Rejected, Unavailable, UserError
 from arbsaga.exchange.faults import Fault
 from arbsaga.exchange.kalshi.auth import ApiKey
 from arbsaga.exchange.kalshi.channels import Hub
-from arbsaga.exchange.kalshi.model import NewOrder
+from arbsaga.exchange.kalshi.model import Account, NewOrder
 from arbsaga.exchange.kalshi.replies import Refusal, reply
 from arbsaga.exchange.kalshi.shapes import Json
-from arbsaga.exchange.kalshi.venue import SHARDS, Venue, World, accounts_of, body_of
+from arbsaga.exchange.kalshi.venue import SHARDS, Venue, World, body_of
 from arbsaga.exchange.polymarket.admin import guard
 from arbsaga.exchange.units import format_units, parse, to_decimal
 
@@ -71,15 +71,16 @@ class Admin:
         return reply({"path": str(path.absolute()), "lines": path.read_bytes().count(b"\n")})
 
     async def state(self, _: web.Request) -> web.Response:
-        """GET: members with keys, what they have and what rests, counters."""
+        """GET: accounts that are not the house's, what they have and what rests, counters."""
         engine = self._venue.engine
-        known = [account_id for member in sorted(self._venue.keys.members()) for account_id in accounts_of(member)]
         return reply(
             {
-                "accounts": [shown for account_id in known if (shown := self._account(account_id)) is not None],
+                "accounts": [self._account(account) for account in engine.accounts() if not account.house],
                 "events": len(engine.events),
                 "markets": len(engine.markets),
                 "open_markets": sum(market.status == "active" for market in engine.markets.values()),
+                "accepted": engine.accepted,
+                "duplicates": engine.duplicates,
                 "messages": self._hub.messages,
                 "sockets": self._hub.connections,
                 "paused": self._paused,
@@ -185,13 +186,9 @@ class Admin:
         answer = self._venue.engine.cancel(HOUSE, await _text(request, "order_id"))
         return reply({"order_id": answer.order_id, "reduced_by": format_units(answer.reduced_by)})
 
-    def _account(self, account_id: str) -> Json | None:
-        engine = self._venue.engine
-        account = engine.account(account_id)
-        if account is None:
-            return None
+    def _account(self, account: Account) -> Json:
         return {
-            "address": account_id,
+            "address": account.account_id,
             "cash": {str(shard): format_units(cash) for shard, cash in account.cash.items()},
             "positions": {ticker: format_units(held.net) for ticker, held in account.positions.items() if held.net},
             "open_orders": [
@@ -202,7 +199,7 @@ class Admin:
                     "price": format_units(order.price),
                     "remaining": format_units(order.remaining_count),
                 }
-                for order in engine.resting(account_id)
+                for order in self._venue.engine.resting(account.account_id)
             ],
         }
 

@@ -114,10 +114,6 @@ class Keys:
         """The keys of a member."""
         return [key for key in self._keys.values() if key.member == member]
 
-    def members(self) -> set[str]:
-        """Who has a key."""
-        return {key.member for key in self._keys.values()}
-
     def caller(self, headers: Mapping[str, str], method: str, path: str, now_ms: int) -> ApiKey:
         """The key that signed this request. Raises Refusal(401)."""
         key_id, stamp = headers.get(KEY_HEADER, ""), headers.get(TIMESTAMP_HEADER, "")

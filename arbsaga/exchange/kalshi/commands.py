@@ -80,7 +80,7 @@ class Commands:
             _check_channel(stream, channel, markets)
         use_yes_price = _flag(params, "use_yes_price")
         snapshot = _flag(params, "send_initial_snapshot")
-        for channel in channels:
+        for channel in dict.fromkeys(channels):
             filtered = markets if channel != "order_group_updates" else None
             opened = stream.open(
                 channel,
@@ -170,12 +170,12 @@ def _parse(text: str) -> Json:
 
 
 def _check_channel(stream: Stream, channel: object, markets: list[str] | None) -> None:
-    if channel not in CHANNELS:
+    if not isinstance(channel, str) or channel not in CHANNELS:
         raise Mistake(8)
-    if stream.of(str(channel)):
-        raise Mistake(6)
     if channel == "orderbook_delta" and markets is None:
         raise Mistake(14)
+    if stream.of(channel):
+        raise Mistake(6)
     if channel == "market_lifecycle_v2" and markets is not None:
         raise Mistake(11)
 

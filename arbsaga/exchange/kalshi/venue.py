@@ -112,11 +112,9 @@ class Venue:
         self.limits = Limits(self.settings.tier, self.settings.rate_limits, time.monotonic)
         self.reads = Reads(self.engine)
         self.rng = random.Random(f"kalshi wire {self.seed}")
-        for member in self.keys.members():
-            for account_id in accounts_of(member):
-                account = self.engine.account(account_id)
-                if account is not None:
-                    self.reads.remember(account)
+        for account in self.engine.accounts():
+            if not account.house:
+                self.reads.remember(account)
 
     def now(self) -> float:
         """The wall clock in seconds."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -95,7 +95,7 @@ class Member:
     exchange: Exchange
     name: str
     key_id: str
-    key: object
+    key: object = field(repr=False)
 
     async def call(self, method, path, body=None, params=None, stamp=None):
         """The answer to a signed call."""
