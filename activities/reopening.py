@@ -17,9 +17,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.desk import RESOLVED, archive_run
 from arbsaga.domain import instruments
 from arbsaga.domain.instruments import Instrument, MarketRules
-from arbsaga.domain.money import MICRO
+from arbsaga.domain.money import MICRO, NO_USD
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
-from arbsaga.ledger import Intent, Ledger, TradeStory
+from arbsaga.ledger import Intent, Ledger, TradeRow, TradeStory
 from arbsaga.notify import Pager
 from arbsaga.reconcile.actions import MAX_REOPENED, Reopen
 from arbsaga.reconcile.looking import now_ms
@@ -110,16 +110,21 @@ class Reopening:
     async def reopen(self, what: Reopen, account: str, before: int, resting: Sequence[OpenOrder]) -> Outcome:
         """Run the trade again, for the `before`+1st time. Those of its orders that still rest are cancelled first.
 
-        They are long over their time, and a run that starts late would give up waiting for them.
+        They are long over their time, and a run that starts late would give up waiting for them. First the workflow,
+        then its row: read the other way round, a trade that records its end and closes in between looks broken off.
         """
         intents = await asyncio.to_thread(self._ledger.intents_by_trade, what.trade_id)
-        story = await asyncio.to_thread(self._ledger.trade, what.trade_id)
-        if not intents or story is None:
+        if not intents:
             await self._starters.tell_desk(DeskNote(account, "paid_out", what.trade_id))
             return Outcome(f"{what.trade_id} sent no order: its capital is free")
-        row, run = story.row, await self._newest(intents[0].workflow_id)
-        if run.is_of(what.trade_id) or (what.broken and row is not None and row.ended):  # it ended between the looks
+        run = await self._newest(intents[0].workflow_id)
+        story = await asyncio.to_thread(self._ledger.trade, what.trade_id)
+        assert story is not None, "it has intents"
+        row = story.row
+        if run.is_of(what.trade_id):
             return Outcome()
+        if row is not None and row.ended and (what.broken or what.untold):  # it ended between the looks
+            return await self._tell_end(row, story, run) if what.untold else Outcome()
         ids = {one.order_id for one in intents}
         cancelled = [await self.cancel(order) for order in resting if order.order_id in ids]
         plan = row.plan if row is not None else await self._plan(what.trade_id, intents)
@@ -141,14 +146,28 @@ class Reopening:
 
     async def look_again(self, trade_id: str) -> Outcome:
         """Have the watch over a HELD trade look at all its orders; start it where it is gone."""
+        watched = await self.watched(trade_id)  # first, because a watch that ends has recorded the decision by then
         story = await asyncio.to_thread(self._ledger.trade, trade_id)
         if story is None or story.row is None or story.row.phase is not Phase.HELD or RESOLVED in story.row.reason:
             return Outcome()  # a person has dealt with it: what comes later is paged, and theirs
-        if await self.watched(trade_id):
+        if watched:
             await self._client.get_workflow_handle(f"held/{trade_id}").signal("look_again")
             return Outcome(f"the watch over {trade_id} looks again")
         await self._starters.watch(_record(story.row.plan, story, story.row.reason))
         return Outcome(f"{trade_id} is watched again")
+
+    async def _tell_end(self, row: TradeRow, story: TradeStory, run: Run) -> Outcome:
+        """Tell the desk how a trade ended, as its workflow would have: it was terminated before it could."""
+        said = f"{row.trade_id} ended {row.phase}, which its desk is told"
+        if row.phase is Phase.HELD and RESOLVED in row.reason:
+            await self._starters.tell_desk(DeskNote(row.account, "paid_out", row.trade_id))
+            return Outcome(said)
+        spent = row.spent if row.payout > 0 or row.phase is Phase.HELD else NO_USD
+        ended = Ended(_claim(row.plan), await self._own_run(row.plan, run), row.phase, spent)
+        await self._starters.tell_desk(DeskNote(row.account, "ended", ended))
+        if row.phase is Phase.HELD:
+            await self._starters.watch(_record(row.plan, story, row.reason))
+        return Outcome(said)
 
     async def _start(self, what: Reopen, plan: TradePlan, run: Run) -> Outcome:
         claim = _claim(plan)

@@ -6,7 +6,7 @@
 | a fill of a COMMITTED or FLAT trade that is not booked, or was taken back | run again | its legs may be unequal |
 | the same of a HELD trade | its watch looks again, books and pages | a person decides, not we |
 | a trade in flight without progress | run again, unless its workflow runs | it was terminated, or its history is lost |
-| capital of a trade that does not run | run again; free where it sent no order | its end was never told |
+| capital of a trade that does not run | its end told, or run again; free without orders | its end was never told |
 | a HELD trade without a watch | the watch is started again | nobody would book, or hear the person's decision |
 | shares or cash that differ | paged only | whose they are, only a person knows |
 """
@@ -26,22 +26,23 @@ PAGED = frozenset({Kind.ORPHAN_ORDER, Kind.LEFT_ORDER, Kind.STRAY_POSITION, Kind
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancel an order by id, unless its trade (`trade_id`, empty for a stranger's) is being run again."""
+    """Cancel an order by id, unless its trade is being run again."""
 
     order_id: str
-    trade_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reopen:
     """Run a trade again, unless its workflow runs: book, make equal, end.
 
-    `broken`: it never ended. `unsettled`: the fill it is about is not final.
+    `broken`: it never ended. `untold`: where it has ended, telling its desk is enough. `unsettled`: the fill it is
+    about is not final.
     """
 
     trade_id: str
     why: str
     broken: bool = False
+    untold: bool = False
     unsettled: bool = False
 
 
@@ -61,7 +62,7 @@ def action(finding: Finding, snapshot: Snapshot) -> Action | None:
     assert snapshot.ledger is not None, "it was read"
     match finding.kind:
         case Kind.ORPHAN_ORDER | Kind.LEFT_ORDER:
-            return Cancel(finding.subject, finding.trade_id)
+            return Cancel(finding.subject)
         case Kind.LATE_FILL | Kind.FAILED_FILL:
             if snapshot.ledger.owners[finding.subject].phase is Phase.HELD:
                 return LookAgain(finding.trade_id)
@@ -80,9 +81,10 @@ def of_capital(
     """What is done about capital that nobody would ever give back.
 
     `running`: trades whose workflow runs. `watched`: for each trade whose capital is held, whether its watch runs.
+    The end in the ledger of a trade that was to be run again is an older one, which does not count.
     """
     stuck: list[Reopen | LookAgain] = [
-        Reopen(claim.trade_id, "its end was never told")
+        Reopen(claim.trade_id, "its end was never told", untold=claim.use is Use.RESERVED)
         for claim in claims
         if claim.use in (Use.RESERVED, Use.REOPENED) and claim.trade_id not in running
     ]

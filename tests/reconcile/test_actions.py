@@ -48,9 +48,9 @@ def owned(phase: Phase, state: OrderState = OrderState.ABSENT, **more: object) -
 
 def test_an_order_nobody_looks_after_is_cancelled():
     """A stranger's, and one of a trade that ended; HELD too, since it can only make things worse."""
-    assert todo(AtVenue(orders=(RESTS,)), InLedger()) == [Cancel(RESTS.order_id, "")]
+    assert todo(AtVenue(orders=(RESTS,)), InLedger()) == [Cancel(RESTS.order_id)]
     for phase in (Phase.COMMITTED, Phase.FLAT, Phase.HELD):
-        assert todo(AtVenue(orders=(RESTS,)), owned(phase)) == [Cancel(RESTS.order_id, "t1")]
+        assert todo(AtVenue(orders=(RESTS,)), owned(phase)) == [Cancel(RESTS.order_id)]
 
 
 @pytest.mark.parametrize("phase", [Phase.COMMITTED, Phase.FLAT])
@@ -88,7 +88,7 @@ def test_capital_whose_trade_does_not_run_is_looked_after():
     ]
     assert of_capital(claims, ["reserved", "reopened"], {"held": True}) == []
     assert of_capital(claims, [], {"held": False}) == [
-        Reopen("reserved", "its end was never told"),
+        Reopen("reserved", "its end was never told", untold=True),
         Reopen("reopened", "its end was never told"),
         LookAgain("held"),
     ]

@@ -23,6 +23,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from test_desk_workflow import desk_of, status_of, usd
 from test_trades import assert_sent_once, held, phase_is
 
+from activities.desk import RESOLVED
 from arbsaga.domain.money import Usd
 from arbsaga.domain.orders import FillStatus, OrderState
 from arbsaga.errors import Unavailable, VenueError
@@ -31,6 +32,7 @@ from arbsaga.reconcile.actions import MAX_REOPENED
 from arbsaga.risk.desk import Claim
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from arbsaga.saga.trade import Trade
 from workers.following import after_break_off
 from workers.reconciler import keep_reconciling
 from workflows.arbitrage import ArbitrageWorkflow
@@ -412,6 +414,54 @@ async def test_capital_that_nobody_gives_back_is_freed(rig: Rig, account: str) -
         assert f"{plan.trade_id} is run again: its end was never told" in said
         await until(lambda: invested(rig, account, record.spent))
         assert await reconcile(rig, account) == NOTHING
+    assert_even(rig, plan)
+
+
+@pytest.mark.parametrize("end", ["FLAT", "HELD", "resolved"])
+async def test_a_desk_that_was_never_told_of_an_end_is_told(rig: Rig, account: str, end: str) -> None:
+    """The workflow was terminated after its record: the trade is not run again, and ends at its desk as it should."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account)
+        intents = [(terms, rig.venue.order_id(terms)) for terms in entry_orders(plan)]
+        key = plan.basket.key
+        rig.ledger.intend(intents, account=account, workflow_id=f"basket/{key}", lease_id=plan.lease_id)
+        phase, reason = (Phase.HELD, f"why{RESOLVED}sold") if end == "resolved" else (Phase(end), "why")
+        rig.ledger.record(Trade(plan).record(phase, reason, now_ms()))
+        claim = Claim(plan.trade_id, f"basket/{key}", key, plan.lease_id, plan.reserved)
+        await desk_of(rig, account).signal("claim", claim)
+        said = await reconcile(rig, account)
+        assert f"{plan.trade_id} ended {phase}, which its desk is told" in said
+        assert "run again" not in said
+        await until(lambda: blocked(rig, account) if end == "HELD" else free(rig, account))
+        if end == "HELD":
+            assert (await held_of(rig, plan).query(HeldWorkflow.status)).plan == plan
+        assert await reconcile(rig, account) == NOTHING
+
+
+async def test_a_trade_that_ends_while_it_is_looked_at_is_left_alone(
+    rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row was read, then it recorded its end and closed, then its workflow was found closed: it was run again."""
+    async with worker(rig):
+        plan = planned(account, patience=LONG)
+        handle = await watching(rig, plan, "1", "0.5")
+        await asyncio.sleep(0.4)
+        loop, read = asyncio.get_running_loop(), rig.ledger.trade
+
+        async def end() -> None:
+            await handle.signal(ArbitrageWorkflow.abort, "tidy up")
+            await handle.result()
+
+        def read_before_the_end(trade_id: str):
+            context.undo()
+            story = read(trade_id)
+            asyncio.run_coroutine_threadsafe(end(), loop).result(20)
+            return story
+
+        with monkeypatch.context() as context:
+            context.setattr(rig.ledger, "trade", read_before_the_end)
+            assert await reconcile(rig, account) == NOTHING
     assert_even(rig, plan)
 
 
