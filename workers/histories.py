@@ -25,6 +25,7 @@ from workflows.messages import HELD_WORKFLOW, HeldTrade, basket_id, held_id
 TRADE_WORKFLOW: Final = "ArbitrageWorkflow"
 INPUTS: Final[dict[str, type]] = {TRADE_WORKFLOW: TradePlan, HELD_WORKFLOW: HeldTrade}
 """The workflows whose histories are a trade's, and what each is started with."""
+_NAMES: Final = ", ".join(f"'{name}'" for name in INPUTS)
 SENDS: Final = ("place_legs", "exit_leg")
 RECORDS: Final = "record"
 AT_ONCE: Final = 8
@@ -99,13 +100,26 @@ async def of_archive(name: str, json: str) -> History:
 
 async def on_server(client: Client) -> AsyncIterator[History]:
     """Every trade and held trade that the server has, closed and running. Raises RPCError when it goes away."""
-    names = ", ".join(f"'{name}'" for name in INPUTS)
     gate = asyncio.Semaphore(AT_ONCE)
-    found = [one async for one in client.list_workflows(f"WorkflowType IN ({names})")]
+    found = [one async for one in client.list_workflows(f"WorkflowType IN ({_NAMES})")]
     for fetched in asyncio.as_completed([_fetched(client, one, gate) for one in found]):
         history = await fetched
         if history is not None:
             yield history
+
+
+async def running(client: Client, account: str) -> list[History]:
+    """The beginnings of an account's trades, and watches over HELD ones, that run now. Raises RPCError.
+
+    One whose beginning cannot be read is counted: it may be the account's.
+    """
+    found = []
+    async for one in client.list_workflows(f"WorkflowType IN ({_NAMES}) AND ExecutionStatus = 'Running'"):
+        events = client.get_workflow_handle(one.id, run_id=one.run_id).fetch_history_events(page_size=1)
+        history = await read(one.id, [await anext(events)])
+        if history.account in {"", account}:
+            found.append(history)
+    return found
 
 
 async def _fetched(client: Client, one: WorkflowExecution, gate: asyncio.Semaphore) -> History | None:

@@ -40,6 +40,7 @@ INCOMPLETE: Final = "histories that cannot be read whole, of trades that nothing
 CONTRADICTION: Final = "records that contradict what was intended, left out"
 CLASH: Final = "orders that contradict another order, left out: they may have been sent"
 NO_OPENING: Final = "opening balances that nobody could tell: a trader must not start on this ledger"
+TOO_EARLY: Final = "trades that go on, so no opening balance: `arbsaga worker` ends them, then the trader books it"
 LATE_OPENING: Final = "opening balances booked after trades, of a ledger that was begun anew: move it away, and rebuild"
 FOREIGN: Final = "histories of other accounts, left out"
 KEPT: Final = "histories kept that the old ledger did not have"
@@ -54,9 +55,10 @@ _SENDING: Final = frozenset({"order_id", "account", "workflow_id", "lease_id", "
 
 @dataclass(slots=True)
 class Report:
-    """What was rebuilt, and the subjects of each kind of finding."""
+    """What was rebuilt, which trades go on by the server, and the subjects of each kind of finding."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    going_on: set[str] = field(default_factory=set)
     _noted: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def note(self, kind: str, subject: str) -> None:
@@ -75,7 +77,10 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether it can be traded on: every order that may have been sent is in it, and the opening balance."""
+        """Whether it can take the old one's place: every order that may have been sent is in it, and the opening.
+
+        Where trades go on the trader sees to the opening, once they have ended.
+        """
         return BARRING.isdisjoint(self.kinds)
 
     def lines(self) -> list[str]:
@@ -121,7 +126,8 @@ async def rebuild(target: Path, sources: Sources) -> Report:
 async def open_books(ledger: Ledger, venue: Venue, account: str) -> Usd:
     """Book what only the venue can still tell: payouts, and as the opening balance whatever makes the cash equal.
 
-    `venue` is started. Returns the opening balance in USD. Raises VenueError.
+    Only while no trade goes on: what it has moved and nobody has booked would count as opening. `venue` is started.
+    Returns the opening balance in USD. Raises VenueError.
     """
 
     async def told(_trade_id: str) -> None:
@@ -154,6 +160,8 @@ class _Making:
             if not history.account or history.account in accounts:
                 self.histories.append(history)
                 self.told.update([history.trade_id] if history.account else [])
+                if history.run_id and not history.json and not history.watch:  # on the server, and not closed
+                    self.report.going_on.add(history.trade_id)
             else:
                 self._note(FOREIGN, history.account)
 

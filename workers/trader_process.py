@@ -7,9 +7,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from sqlalchemy import select
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -22,7 +24,7 @@ from arbsaga.detect import LiveBooks, Scanner
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Usd
 from arbsaga.errors import ArbsagaError, Unavailable
-from arbsaga.ledger import Ledger
+from arbsaga.ledger import Ledger, database, files, models
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
 from arbsaga.venues.port import Venue
@@ -30,6 +32,7 @@ from workers.connect import connect
 from workers.connections import open_pager, open_venue, temporal_settings
 from workers.desk_client import DeskClient
 from workers.folder import DataFolder
+from workers.histories import running
 from workers.lifeline import started_again, supervised
 from workers.payouts import Payouts
 from workers.reconciler import keep_reconciling, reconciling
@@ -131,7 +134,7 @@ async def serve_worker(config: Config, folder: DataFolder, stop: asyncio.Event) 
 async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop: asyncio.Event) -> int:
     """Trade until `stop` is set. Open trades are durable: whoever polls their task queue next goes on with them."""
     async with connected(config, folder) as parts:
-        await open_account(parts)
+        await prepare_account(parts, files.path_of(config.ledger.url or folder.ledger_url))
         want = Usd(min(config.total, config.scan.max_starts * config.per_trade))
         desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=want)
         payouts = Payouts(parts.venue, parts.ledger, config.account, desk.paid_out)
@@ -151,6 +154,42 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
             await _work(trader, scanner, stop)
             await desk.close()
     return 0
+
+
+async def prepare_account(parts: Parts, path: Path) -> None:
+    """Have an opening balance in the ledger, whose file is `path`; payouts that were missed are booked before it.
+
+    Raises Unavailable where there is none but trades go on, as in a ledger that was lost: their fills that it has not
+    booked would count as opening, and once more when they are booked.
+    """
+    account, ledger = parts.config.account, parts.ledger
+    if await asyncio.to_thread(_opened, path, f"opening/{account}/{parts.venue.name}"):
+        return
+    on_server = await patiently(lambda: running(parts.client, account))
+    intents = await asyncio.to_thread(ledger.intents_in_flight)
+    unended = {intent.terms.trade_id for intent in intents if intent.account == account}
+    unended |= {one.trade_id for one in on_server if not (one.watch and ledger.trade(one.trade_id))}
+    if unended:
+        raise Unavailable(
+            f"{len(unended)} trades go on (as {min(unended)}), but the ledger {path} has no opening balance: if it was "
+            "lost, make it again with `arbsaga ledger rebuild --replace`; then `arbsaga worker` ends them"
+        )
+
+    async def told(_trade_id: str) -> None:
+        """The desk hears of it below, when what it counts as invested is caught up with."""
+
+    await Payouts(parts.venue, ledger, account, told).sweep()
+    await open_account(parts)
+
+
+def _opened(path: Path, entry: str) -> bool:
+    engine = database.create_read_only(path)
+    try:
+        with database.explained(engine), engine.connect() as connection:
+            found = select(models.postings.c.id).where(models.postings.c.entry == entry).limit(1)
+            return connection.scalar(found) is not None
+    finally:
+        engine.dispose()
 
 
 async def open_account(parts: Parts) -> None:

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from rebuild_make import changed_payloads
-from temporal_rig import Rig, make_plan
+from temporal_rig import Rig, make_plan, until
 from temporalio.service import RPCError, RPCStatusCode
 
-from workers.histories import of_archive, on_server
+from workers.histories import of_archive, on_server, running
 
 
 @pytest.fixture
@@ -86,6 +87,23 @@ async def test_a_message_of_another_version_is_said_and_the_rest_is_read(whole: 
     history = json.loads(whole)
     history["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] = "NewWorkflow"
     assert "NewWorkflow is none of this version's" in (await of_archive("t", json.dumps(history))).problem
+
+
+async def test_the_trades_of_an_account_that_run_now_are_known_by_their_beginnings(rig: Rig) -> None:
+    """Not one that ended, nor another account's; without a worker too."""
+    account = f"acc-{make_plan().trade_id}"
+    ended, goes_on, foreign = (replace(make_plan(), account=name) for name in (account, account, "another"))
+    async with rig.worker():
+        await rig.trade(ended)
+    handles = [await rig.start(plan) for plan in (goes_on, foreign)]
+    await until(lambda: _known(rig, account, [goes_on.trade_id]))
+    for handle in handles:
+        await handle.terminate("the test is over")
+    await until(lambda: _known(rig, account, []))
+
+
+async def _known(rig: Rig, account: str, trade_ids: list[str]) -> bool:
+    return [history.trade_id for history in await running(rig.client, account)] == trade_ids
 
 
 class Server:

@@ -21,7 +21,7 @@ from workers.commands.options import ConfigFile, DataDir, Json, open_folder, rea
 from workers.connect import connect
 from workers.connections import open_venue, temporal_settings
 from workers.folder import DataFolder
-from workers.rebuild import NO_OPENING, Report, Sources, open_books, rebuild
+from workers.rebuild import NO_OPENING, TOO_EARLY, Report, Sources, open_books, rebuild
 from workers.temporal_server import EmbeddedTemporal
 
 log = structlog.get_logger(__name__)
@@ -149,6 +149,10 @@ async def _without_old(config: Config, path: Path, report: Report, venue: Polyma
     new = Ledger.open(f"sqlite:///{files.beside(path)}")
     try:
         new.halt(f"{HALT}: look at it, then `arbsaga resume`")
+        if report.going_on:
+            for trade_id in sorted(report.going_on):
+                report.note(TOO_EARLY, trade_id)
+            return f"there was no ledger {path}: payouts and the opening balance are not booked; entries are halted"
         await venue.start()
         opening = await open_books(new, venue, config.account)
     except (UserError, VenueError) as error:
