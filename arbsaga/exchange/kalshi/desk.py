@@ -4,10 +4,11 @@ Follow `OrderDesk.submit`: check, match, draft, journal, tell, answer.
 How resting orders change and end is orders.py's.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbsaga.errors import Rejected
+from arbsaga.exchange import model as base
 from arbsaga.exchange.journal import Record
 from arbsaga.exchange.kalshi import records
 from arbsaga.exchange.kalshi.checks import check_new
@@ -26,6 +27,20 @@ KILLED = {
     "fill_or_kill": "fill_or_kill_insufficient_resting_volume",
     "immediate_or_cancel": "immediate_or_cancel_insufficient_resting_volume",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an order meets: its matches, own orders that give way to it, and why the rest ends ("" = it rests)."""
+
+    matches: list[Match]
+    crossed: list[Order]
+    reason: Reason
+
+    @property
+    def count(self) -> int:
+        """Contracts matched."""
+        return sum(one.shares for one in self.matches)
 
 
 class OrderDesk:
@@ -60,41 +75,40 @@ class OrderDesk:
         order = make_order(new, self.core.mint("order"), self.core.clock(), house=account.house)
         if not account.house:
             self._lose_liquidity(account, order)
-        matches, reason = self._matches(account, order)
-        if matches and new.post_only:
+        found = self._find(account, order)
+        if found.matches and new.post_only:
             if self.core.settings.post_only_cross == "refuse":
                 raise Rejected(400, "post only cross", "invalid_order")
-            matches, reason = [], "PostOnlyCrossCancel"
-        self._check_killed(order, matches)
-        if new.time_in_force != "good_till_canceled" and not reason:
-            reason = "ImmediateOrCancel"
-        return self.execute(order, matches, reason, [("order", _order_fields(order))])
+            found = Found([], [], "PostOnlyCrossCancel")
+        self._check_killed(order, found.count)
+        return self._execute(order, found, ("order", _order_fields(order)))
 
-    def _check_killed(self, order: Order, matches: list[Match]) -> None:
+    def _check_killed(self, order: Order, found: int) -> None:
         """A killed FOK is refused and its client id is used; an IOC that finds nothing only by setting."""
         kind = order.new.time_in_force
-        found = sum(one.shares for one in matches)
         refuse_none = kind == "immediate_or_cancel" and self.core.settings.ioc_zero_fill == "refuse"
         if (kind == "fill_or_kill" and found < order.slip.remaining) or (refuse_none and not found):
             raise Rejected(409, "not enough resting volume", KILLED[kind])
 
-    def _matches(self, account: Account, order: Order) -> tuple[list[Match], Reason]:
-        """The order's matches, never with its own account, and why what they leave must not rest ("" = it may)."""
-        book = self.state.books[order.ticker]
-        matches = match(book, order.slip)
-        if order.new.self_trade_prevention == "maker" and not order.new.post_only:
-            while own := next((one for one in matches if one.maker.maker == order.account_id), None):
-                self.orders.end(self.state.orders[own.maker.order_id], "SelfTradeCancel")
-                matches = match(book, order.slip)
-        reason: Reason = ""
-        for at, one in enumerate(matches):
-            if one.maker.maker == order.account_id:
-                matches, reason = matches[:at], "SelfTradeCancel"
-                break
+    def _find(self, account: Account, order: Order) -> Found:
+        """The order's matches, never with its own account, and what becomes of what they leave."""
+        book, slip = self.state.books[order.ticker], order.slip
+        wanted, reason = slip.remaining, _rest_reason(order.new)
         if order.new.reduce_only:
-            closable, _ = split(net_of(account, order.ticker), order.side, order.slip.remaining)
-            return _at_most(matches, closable), "ReduceOnlyCancel"
-        return matches, reason
+            wanted, _ = split(net_of(account, order.ticker), order.side, wanted)
+        own = sum(one.remaining for one in book.crossing(order.ticker, slip.side, slip.price) if _is_own(one, order))
+        found = Found([], [], reason)
+        for one in match(book, replace(slip, size=slip.size + own)):
+            left = wanted - found.count
+            if not left:
+                break
+            if not _is_own(one.maker, order):
+                found.matches.append(replace(one, shares=min(one.shares, left)))
+            elif order.new.self_trade_prevention == "maker":
+                found.crossed.append(self.state.orders[one.maker.order_id])
+            else:
+                return replace(found, reason="SelfTradeCancel")
+        return found
 
     def amend(self, order: Order, price: int, count: int, client_order_id: str, expiration_time: int | None) -> Placed:
         """Change a resting order that was checked; see Engine.amend. Raises Rejected."""
@@ -115,31 +129,30 @@ class OrderDesk:
             return _placed(order, [], order.slip.remaining, 0, self.core.clock())
         slip = replace(order.slip, price=price, size=count, resting=False)
         changed = replace(order, slip=slip, client_order_id=client_order_id, expiration_time=expiration_time)
-        matches, reason = self._matches(self.state.accounts[order.account_id], changed)
-        if matches and order.new.post_only:
+        found = self._find(self.state.accounts[order.account_id], changed)
+        if found.matches and order.new.post_only:
             raise Rejected(400, "post only cross", "invalid_order")
-        return self.execute(changed, matches, reason, [("amended", fields)])
+        return self._execute(changed, found, ("amended", fields))
 
-    def execute(self, order: Order, matches: list[Match], reason: Reason, batch: list[Record]) -> Placed:
-        """Journal the batch with the trades of the matches; the rest rests, or ends for the reason. Raises Rejected."""
+    def _execute(self, order: Order, found: Found, first: Record) -> Placed:
+        """Journal what comes first and the trades of the matches; the rest rests, or ends. Raises Rejected."""
         account, draft = self.state.accounts[order.account_id], Draft(self.core, order.ticker)
-        makers = [self.state.orders[one.maker.order_id] for one in matches]
-        for one, maker in zip(matches, makers, strict=True):
+        makers = [self.state.orders[one.maker.order_id] for one in found.matches]
+        for one, maker in zip(found.matches, makers, strict=True):
             draft.trade(order, maker, one.price, one.shares)
-        count = sum(one.shares for one in matches)
-        rest = order.slip.remaining - count
-        self._check_funds(account, order, draft, 0 if reason else rest)
-        batch = batch + draft.records
-        if rest:
-            batch.append(ended_record(order, reason) if reason else rests_record(order))
+        left = order.slip.remaining - found.count
+        rest = 0 if found.reason else left
+        self._check_funds(account, order, draft, rest, found.crossed)
+        batch = [ended_record(one, "SelfTradeCancel") for one in found.crossed] + [first, *draft.records]
+        if left:
+            batch.append(ended_record(order, found.reason) if found.reason else rests_record(order))
         self.core.commit(batch, [order.ticker], order.order_id)
-        if rest and not reason and order.expiration_time is not None:
+        if rest and order.expiration_time is not None:
             self.core.plan(order.expiration_time * 1000, "expire", order.order_id)
         self.orders.after_trades([order, *makers], order.ticker)
-        fee = draft.fees.get(order.order_id, 0)
-        return _placed(order, matches, 0 if reason else rest, fee, self.core.clock())
+        return _placed(order, found.matches, rest, draft.fees.get(order.order_id, 0), self.core.clock())
 
-    def _check_funds(self, account: Account, order: Order, draft: Draft, rest: int) -> None:
+    def _check_funds(self, account: Account, order: Order, draft: Draft, rest: int, crossed: list[Order]) -> None:
         """Raises Rejected (400) where the trades and what would rest need more cash than the shard has free.
 
         An order that leaves the account with no less free than before is taken even where that is below 0.
@@ -152,7 +165,8 @@ class OrderDesk:
         now = self.core.reserved(account, ticker, resting, net_of(account, ticker))
         before = account.cash.get(shard, 0) - elsewhere - now
         remaining = replace(order.slip, size=order.slip.matched + rest)
-        after_orders = [one for one in resting if one.order_id != order.order_id]
+        gone = {order.order_id, *(one.order_id for one in crossed)}
+        after_orders = [one for one in resting if one.order_id not in gone]
         if rest:
             after_orders.append(replace(order, slip=remaining))
         after = draft.cash(account) - elsewhere - self.core.reserved(account, ticker, after_orders, draft.net(account))
@@ -186,15 +200,15 @@ def _order_fields(order: Order) -> dict[str, object]:
     return records.new_order_fields(order.new) | own
 
 
-def _at_most(matches: list[Match], count: int) -> list[Match]:
-    """The first matches, up to this many contracts."""
-    kept = []
-    for one in matches:
-        shares = min(one.shares, count)
-        if shares:
-            kept.append(replace(one, shares=shares))
-        count -= shares
-    return kept
+def _is_own(maker: base.Order, order: Order) -> bool:
+    return maker.maker == order.account_id
+
+
+def _rest_reason(new: NewOrder) -> Reason:
+    """Why what an order leaves ends, "" where it may rest."""
+    if new.reduce_only:
+        return "ReduceOnlyCancel"
+    return "" if new.time_in_force == "good_till_canceled" else "ImmediateOrCancel"
 
 
 def _placed(order: Order, matches: list[Match], remaining: int, fee: int, ms: int) -> Placed:

@@ -1,7 +1,6 @@
 """What really happened to one Kalshi account, read from the truth journal: the judge of every other record.
 
-Knows nothing of the trading code: only what the exchange wrote before it answered (docs/truth-journal-kalshi.md,
-records.py the kinds).
+Knows nothing of the trading code: only what the exchange wrote before it answered (docs/truth-journal-kalshi.md).
 """
 
 from collections.abc import Iterable, Mapping

@@ -19,11 +19,15 @@ class Flow:
         self.sent = 0
         self.group = scene.engine.create_group(ANN, 40 * ONE).group_id
         scene.deposit(ANN, "50", 3)
+        scene.engine.set_netting(ANN, True)
+        for ticker in "BC":
+            scene.submit(HOUSE, "bid", "0.50", "20", ticker=ticker)
+            scene.submit(ANN, "ask", "0.50", "20", ticker=ticker)
 
     def step(self) -> None:
         """One thing."""
         rng = self.rng
-        does = rng.choices((self.order, self.cancel, self.change, self.pause, self.money), (70, 12, 8, 2, 8))[0]
+        does = rng.choices((self.order, self.cancel, self.change, self.pause, self.money), (72, 8, 8, 4, 8))[0]
         try:
             does()
         except Rejected:
@@ -35,9 +39,9 @@ class Flow:
         self.sent += 1
         who, kind = rng.choice((ANN, BOB, HOUSE)), rng.choice(("gtc", "gtc", "ioc", "fok"))
         more = {
-            "ticker": rng.choice("AABBCS"),
+            "ticker": rng.choice("AAAABBCS"),
             "self_trade_prevention": rng.choice(("taker_at_cross", "maker")),
-            "client_order_id": f"id {rng.randrange(self.sent) if rng.random() < 0.05 else self.sent}",
+            "client_order_id": f"id {rng.randrange(self.sent) if rng.random() < 0.08 else self.sent}",
             "post_only": kind == "gtc" and rng.random() < 0.2,
             "reduce_only": kind == "ioc" and rng.random() < 0.2,
             "cancel_order_on_pause": rng.random() < 0.2,
@@ -48,12 +52,12 @@ class Flow:
             more["order_group_id"] = self.group
         if kind == "gtc" and rng.random() < 0.2:
             more["expiration_time"] = self.scene.clock.ms // 1000 + rng.randrange(1, 60)
-        self.scene.submit(who, rng.choice(("bid", "ask")), f"0.{rng.randint(42, 58)}", rng.choice(COUNTS), kind, **more)
+        self.scene.submit(who, rng.choice(("bid", "ask")), f"0.{rng.randint(45, 55)}", rng.choice(COUNTS), kind, **more)
 
     def cancel(self) -> None:
         """One order, or all of an account."""
         order = self._resting()
-        if order and self.rng.random() < 0.9:
+        if order and self.rng.random() < 0.95:
             self.scene.engine.cancel(order.account_id, order.order_id)
         else:
             self.scene.engine.cancel_all(self.rng.choice((ANN, BOB)))
@@ -72,8 +76,10 @@ class Flow:
             engine.amend(*ids, ticker=order.ticker, side=order.side, price=price, count=count)
 
     def pause(self) -> None:
-        """A market stops, another goes on."""
-        self.scene.engine.pause_market(self.rng.choice("ABC"), self.rng.random() < 0.3)
+        """One market stops, the others go on."""
+        paused = self.rng.choice("ABC---")
+        for ticker in "ABC":
+            self.scene.engine.pause_market(ticker, ticker == paused)
 
     def money(self) -> None:
         """Cash moves between shards, collateral return is switched, time passes."""

@@ -175,6 +175,19 @@ def test_stp_maker_cancels_the_resting_order_and_goes_on(scene: Scene) -> None:
     assert reason(scene, own) == ("canceled", "SelfTradeCancel")
 
 
+def test_stp_maker_leaves_own_orders_that_a_refused_order_would_have_met(scene: Scene) -> None:
+    """Killed, beyond the cash, or filled before it gets there."""
+    scene.submit(HOUSE, "ask", "0.48", "1")
+    own = scene.submit(ANN, "ask", "0.49", "5")
+    more = {"self_trade_prevention": "maker"}
+    assert scene.refusal(ANN, "bid", "0.50", "3", "fok", **more)[0] == 409
+    assert scene.refusal(ANN, "bid", "0.50", "3000", **more) == (400, "insufficient_balance")
+    assert scene.submit(ANN, "bid", "0.50", "1", **more).fill_count == ONE
+    assert reason(scene, own) == ("resting", "")
+    assert scene.submit(ANN, "bid", "0.50", "1", post_only=True, **more).remaining_count == ONE
+    assert reason(scene, own) == ("canceled", "SelfTradeCancel")
+
+
 def test_reduce_only_never_turns_a_position(scene: Scene) -> None:
     """It closes what is held, with IOC; without a position it fills nothing."""
     scene.submit(HOUSE, "ask", "0.50", "2")

@@ -29,7 +29,7 @@ def snapshot(engine: Engine) -> dict[str, Any]:
     members = (ANN, BOB)
     queues: dict[str, list[str]] = {}
     for ticker in engine.markets:
-        slips = engine._state.books[ticker].orders()
+        slips = sorted(engine._state.books[ticker].orders(), key=lambda slip: (slip.side, slip.price))
         queues[ticker] = [slip.order_id for slip in slips if not slip.house]
     return deepcopy(
         {
