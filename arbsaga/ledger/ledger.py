@@ -206,6 +206,14 @@ class Ledger:
             lines = postings.of_opening(venue, cash)
             booking.book_once(connection, f"opening/{account}/{venue}", account, lines, _now_ms())
 
+    def opened_ms(self, account: str) -> int | None:
+        """When (ms since the epoch) the account was opened here; None where it was not."""
+        table = models.postings.c
+        opening = select(func.min(table.time_ms)).where(table.account == account, table.entry.startswith("opening/"))
+        with self._reading() as connection:
+            found: int | None = connection.scalar(opening)
+            return found
+
     def book_payout(  # noqa: PLR0917 - a payout has these six facts, and callers know them in this order
         self, account: str, venue: str, token: str, shares: Size, usd: Usd, ref: str
     ) -> None:

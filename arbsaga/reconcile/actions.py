@@ -8,6 +8,7 @@
 | a trade in flight without progress | run again, unless its workflow runs | it was terminated, or its history is lost |
 | capital of a trade that does not run | its end told, or run again; free without orders | its end was never told |
 | a HELD trade without a watch | the watch is started again | nobody would book, or hear the person's decision |
+| an order from before the account was opened here | paged only | somebody placed it, maybe its owner by hand |
 | shares or cash that differ | paged only | whose they are, only a person knows |
 """
 
@@ -61,7 +62,10 @@ def action(finding: Finding, snapshot: Snapshot) -> Action | None:
     assert snapshot.venue is not None, "it was read"
     assert snapshot.ledger is not None, "it was read"
     match finding.kind:
-        case Kind.ORPHAN_ORDER | Kind.LEFT_ORDER:
+        case Kind.ORPHAN_ORDER:
+            order = next(one for one in snapshot.venue.orders if one.order_id == finding.subject)
+            return Cancel(finding.subject) if snapshot.ledger.can_be_ours(order) else None
+        case Kind.LEFT_ORDER:
             return Cancel(finding.subject)
         case Kind.LATE_FILL | Kind.FAILED_FILL:
             if snapshot.ledger.owners[finding.subject].phase is Phase.HELD:

@@ -57,6 +57,10 @@ CASH_TOLERANCE = Decimal("0.05")
 """USD. The books round each fill against us, by up to a millionth, and a billed fee may differ in its fifth digit."""
 
 
+VENUE_SECOND_MS = 1_000
+"""Venues tell when an order was made in whole seconds, cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong. `subject` names it among its kind; `grace_ms`: see GRACE_MS."""
@@ -114,8 +118,8 @@ class InLedger:
 
     `in_flight`: orders of trades without an end; `owners`: the intents behind the venue's open orders, and behind
     those that filled more, or less, than is `booked` (shares by order); `kept`: the fills as booked of those that the
-    venue took back; `updated_ms` by trade, where something was recorded. `cash` in USD, None for an account that was
-    not opened yet.
+    venue took back; `updated_ms` by trade, where something was recorded. `cash` in USD, and `opened_ms`: None for an
+    account that was not opened yet.
     """
 
     in_flight: tuple[Intent, ...] = ()
@@ -125,6 +129,11 @@ class InLedger:
     kept: Mapping[str, tuple[Fill, ...]] = field(default_factory=dict)
     updated_ms: Mapping[str, int] = field(default_factory=dict)
     cash: Usd | None = None
+    opened_ms: int | None = None
+
+    def can_be_ours(self, order: OpenOrder) -> bool:
+        """Whether an order came since the account was opened here: an older one was placed by somebody else."""
+        return self.opened_ms is not None and order.created_ms + VENUE_SECOND_MS > self.opened_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,10 @@ def _trouble(kind: Kind, why: str) -> Finding:
     return Finding(kind, "down", f"{kind}: {why}", to_do[kind], grace_ms=GRACE_MS[kind])
 
 
+_STRANGER = "It is cancelled within a minute while a worker runs; find out who else trades with this key."
+_OLDER = "It is older than this account here, so it is left alone: cancel it; the wallet must be arbsaga's own."
+
+
 def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
     """Orders that nobody looks after: no intent knows them, or their trade has ended."""
     for order in venue.orders:
@@ -195,7 +208,7 @@ def _orders(venue: AtVenue, ledger: InLedger) -> Iterator[Finding]:
                 Kind.ORPHAN_ORDER,
                 order.order_id,
                 "an order rests at the venue that no trade ever intended",
-                "It is cancelled within a minute while a worker runs; find out who else trades with this key.",
+                _STRANGER if ledger.can_be_ours(order) else _OLDER,
                 facts=facts,
                 grace_ms=GRACE_MS[Kind.ORPHAN_ORDER],
             )

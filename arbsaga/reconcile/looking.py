@@ -67,6 +67,7 @@ def read(ledger: Ledger, account: str, at_venue: AtVenue) -> InLedger:
         kept={order_id: _kept(ledger, owners[order_id]) for order_id in _ended(overbooked(at_venue, booked), owners)},
         updated_ms={row.trade_id: row.updated_ms for row in ledger.trades(open_only=True)},
         cash=cash if cash or shares else None,
+        opened_ms=ledger.opened_ms(account),
     )
 
 

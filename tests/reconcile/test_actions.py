@@ -48,9 +48,16 @@ def owned(phase: Phase, state: OrderState = OrderState.ABSENT, **more: object) -
 
 def test_an_order_nobody_looks_after_is_cancelled():
     """A stranger's, and one of a trade that ended; HELD too, since it can only make things worse."""
-    assert todo(AtVenue(orders=(RESTS,)), InLedger()) == [Cancel(RESTS.order_id)]
+    assert todo(AtVenue(orders=(RESTS,)), InLedger(opened_ms=START_MS)) == [Cancel(RESTS.order_id)]
     for phase in (Phase.COMMITTED, Phase.FLAT, Phase.HELD):
         assert todo(AtVenue(orders=(RESTS,)), owned(phase)) == [Cancel(RESTS.order_id)]
+
+
+def test_an_order_from_before_the_account_was_opened_is_only_paged():
+    """Its owner placed it by hand, with the same key. The venue tells whole seconds, cut off."""
+    assert todo(AtVenue(orders=(RESTS,)), InLedger()) == [None]
+    assert todo(AtVenue(orders=(RESTS,)), InLedger(opened_ms=START_MS + 60_000)) == [None]
+    assert todo(AtVenue(orders=(RESTS,)), InLedger(opened_ms=START_MS + 999)) == [Cancel(RESTS.order_id)]
 
 
 @pytest.mark.parametrize("phase", [Phase.COMMITTED, Phase.FLAT])

@@ -74,6 +74,20 @@ async def test_an_orphan_order_is_cancelled_and_paged_once(rig: Rig, account: st
     assert len([text for text in rig.paged if "over:" not in text]) == 1
 
 
+async def test_an_order_from_before_the_account_was_opened_is_left_alone(rig: Rig) -> None:
+    """Its owner placed it by hand under the same key: a person is told, and decides."""
+    plan = planned("acc-by-hand")
+    rig.quote(plan)
+    by_hand = rig.venue.arrive(replace(entry_orders(plan)[0], trade_id="by hand"), "0")
+    rig.venue.orders[by_hand].sent_ms -= 60_000
+    rig.ledger.open_account(plan.account, rig.venue.name, rig.venue.cash_left)
+    async with worker(rig):
+        said = await reconcile(rig, plan.account)
+    assert said == "paged: an order rests at the venue that no trade ever intended"
+    assert rig.venue.cancelled == []
+    assert "it is left alone" in rig.paged[0]
+
+
 async def left_behind(rig: Rig, account: str) -> TradePlan:
     """A trade that ended FLAT because its orders never came."""
     plan = planned(account, patience=replace(FAST, entry=400, send_by=300, http=100, prove=100))
