@@ -99,6 +99,8 @@ class Member:
 
     async def call(self, method, path, body=None, params=None, stamp=None):
         """The answer to a signed call."""
+        if stamp is None and self.exchange.clock is not None:
+            stamp = self.exchange.clock()
         signed = headers(self.key_id, self.key, method, API + path, stamp)
         url = self.exchange.url + API + path
         return await self.exchange.http.request(method, url, json=body, params=params, headers=signed)
