@@ -93,8 +93,10 @@ class Orders:
 
     def trigger(self, group: Group) -> None:
         """Cancel a group's orders and take no new ones until it is reset."""
-        self.core.commit([("group", records.group_fields(group, "triggered") | {"triggered": True})])
-        self.end_all([self.state.orders[order_id] for order_id in group.order_ids], "GroupCancel")
+        orders = [self.state.orders[order_id] for order_id in group.order_ids]
+        told: Record = ("group", records.group_fields(group, "triggered") | {"triggered": True})
+        ended = [ended_record(order, "GroupCancel") for order in orders]
+        self.core.commit([told, *ended], dict.fromkeys(order.ticker for order in orders))
 
     def _cover(self, account_id: str, exchange_index: int) -> None:
         account = self.state.accounts[account_id]

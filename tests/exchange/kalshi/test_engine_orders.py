@@ -289,6 +289,10 @@ def test_amendments_that_are_refused_leave_the_order(scene: Scene) -> None:
         {"price": "0.60"},
         {"expiration_time": 1},
     ]
+    scene.submit(HOUSE, "ask", "0.55", "1")
+    filled = scene.submit(ANN, "bid", "0.55", "2")
+    assert refused(amend, scene=scene, placed=filled, price="0.54", count="1") == (400, "invalid_order_size")
+    scene.engine.cancel(ANN, filled.order_id)
     for one in wrong:
         given = {"price": "0.50", "count": "4"} | one
         with pytest.raises(Rejected):

@@ -126,6 +126,19 @@ def test_an_account_that_covers_too_little_after_a_fill_loses_its_latest_orders(
     scene.check()
 
 
+def test_fees_that_were_raised_can_leave_a_debt(scene: Scene) -> None:
+    """The maker's cash falls below 0: it owes, and nothing of it rests; an order that brings cash is still taken."""
+    scene.submit(ANN, "bid", "0.50", "1999")
+    scene.engine.set_event_fees("EV", "quadratic_with_maker_fees", Decimal(10))
+    scene.submit(HOUSE, "ask", "0.50", "1999")
+    assert scene.cash(ANN) < 0
+    assert scene.engine.resting(ANN) == []
+    assert scene.refusal(ANN, "bid", "0.01", "1", ticker="B") == (400, "insufficient_balance")
+    scene.engine.set_event_fees("EV", None, None)
+    scene.submit(HOUSE, "bid", "0.50", "1999")
+    assert scene.submit(ANN, "ask", "0.50", "1999", "ioc").fill_count == 1999 * ONE
+
+
 def test_what_a_mutually_exclusive_event_surely_pays() -> None:
     """All NO but the largest; YES promises nothing."""
     assert returned([-3 * ONE, -5 * ONE, -ONE]) == 4 * ONE

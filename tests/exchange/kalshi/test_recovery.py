@@ -9,7 +9,7 @@ import pytest
 
 from arbsaga.errors import Unavailable
 from arbsaga.exchange.kalshi.engine import Engine
-from arbsaga.exchange.kalshi.model import Order
+from arbsaga.exchange.kalshi.model import Event, Market, Order
 from arbsaga.exchange.units import ONE
 
 from .flow import Flow
@@ -120,6 +120,7 @@ def test_what_was_due_is_done_after_a_recovery(tmp_path) -> None:
     scene.submit(ANN, "bid", "0.40", "10")
     scene.submit(BOB, "ask", "0.40", "10")
     scene.engine.determine("A", ONE)
+    scene.engine.open_event(Event("TIMED", "SER"), [Market("T", "TIMED", close_ms=START + 40_000)])
     scene.engine.close()
     scene.engine = recovered(scene, scene.path)
     scene.wait(60_000)
@@ -127,6 +128,7 @@ def test_what_was_due_is_done_after_a_recovery(tmp_path) -> None:
     assert order is not None
     assert order.reason == "ExpiryCancel"
     assert scene.engine.markets["A"].status == "finalized"
+    assert scene.engine.markets["T"].status == "closed"
     assert scene.cash(ANN) == 1006
 
 
