@@ -1,5 +1,6 @@
 """YES and NO net at once, collateral of opened NO, and what a mutually exclusive event gives back."""
 
+import random
 from decimal import Decimal
 
 import pytest
@@ -174,6 +175,28 @@ def test_returned_collateral_comes_back_from_the_payouts(scene: Scene, winner: s
     account = scene.engine.account(ANN)
     assert account is not None
     assert account.advanced == {}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_netting_changes_when_cash_is_there_not_how_much(tmp_path, seed: int) -> None:
+    """Random trades and values, decided in a random order: in the end the cash is the same, and nothing is owed."""
+    ends = []
+    for netting in (False, True):
+        scene, rng = open_scene(tmp_path / f"{netting}"), random.Random(seed)
+        scene.engine.set_netting(ANN, netting)
+        for _ in range(30):
+            take(scene, ANN, rng.choice(("bid", "ask", "ask")), f"0.{rng.randint(20, 40)}", "7", rng.choice("ABC"))
+        cuts = sorted(rng.randint(0, 100) for _ in range(3))
+        values = {"A": cuts[0], "B": cuts[1] - cuts[0], "C": cuts[2] - cuts[1]}
+        for ticker in rng.sample("ABC", 3):
+            scene.engine.determine(ticker, values[ticker] * 10_000)
+            scene.wait(60_000)
+            scene.check()
+        account = scene.engine.account(ANN)
+        assert account is not None
+        assert account.advanced == {}
+        ends.append(scene.cash(ANN))
+    assert ends[0] == ends[1]
 
 
 def test_closing_a_position_whose_collateral_was_returned_needs_cash(scene: Scene) -> None:
