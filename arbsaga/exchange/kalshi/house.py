@@ -49,7 +49,8 @@ class HouseBook:
     @property
     def is_open(self) -> bool:
         """Whether the market takes orders."""
-        return self._market.status == "active" and not self._market.paused
+        halts = self._engine.halts(self._engine.events[self._market.event_ticker].exchange_index)
+        return self._market.status == "active" and not (self._market.paused or halts.trading or halts.exchange)
 
     def quote(self, fair: int) -> None:
         """Show the levels around this fair price; what was taken of them is put up anew."""
@@ -72,13 +73,8 @@ class HouseBook:
         try:
             placed = self._engine.submit(NewOrder(MAKER, self._market.ticker, side, price, count))
         except Rejected:
-            if self.is_open and not self._engine.halts(self._shard).trading:
+            if self.is_open:
                 raise
-            # the market closed, or trading was halted, with this very order
-            return
+            return  # the market closed, or trading was halted, with this very order
         if placed.remaining_count:
             self._orders[level] = placed.order_id
-
-    @property
-    def _shard(self) -> int:
-        return self._engine.events[self._market.event_ticker].exchange_index

@@ -172,6 +172,8 @@ async def test_a_journal_that_cannot_be_written(exchange, member, monkeypatch):
     monkeypatch.setattr(exchange.engine, "submit", fails)
     assert code(await member.create()) == (500, "internal_server_error")
     assert (await member.get("/portfolio/orders"))["orders"] == []
+    monkeypatch.setattr(exchange.engine, "advance", lambda: fails(None))
+    assert (await member.get("/portfolio/orders"))["orders"] == []
     monkeypatch.setattr(exchange.engine, "cancel_all", lambda _: fails(None))
     assert code(await member.call("DELETE", "/portfolio/events/orders")) == (500, "internal_server_error")
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from arbsaga.errors import ConfigError, Unavailable, UnknownThing
+from arbsaga.errors import ConfigError, Rejected, Unavailable, UnknownThing
 from arbsaga.exchange.kalshi.engine import Engine
 from arbsaga.exchange.kalshi.model import NewOrder
 from arbsaga.exchange.kalshi.server import KalshiSettings, run
@@ -231,17 +231,48 @@ def test_what_cannot_be_planted(stage):
         world.plant(EVENT, Decimal(2))
 
 
-def test_a_closed_market_is_left_alone(stage):
-    """The house quotes on in the others."""
+@pytest.mark.parametrize("halt", [{"trading": True}, {"exchange": True}])
+def test_closed_and_halted_markets_are_left_alone(stage, halt):
+    """The house waits while nothing can be placed or canceled, then quotes on in the markets that are open."""
     clock, start = stage
     engine, world = start()
     engine.close_market(f"{EVENT}-ALDER")
-    engine.halt(trading=True)
-    for _ in range(20):
+    engine.halt(**halt)
+    before = books(engine)
+    for _ in range(40):
         clock.now += TICK_MS
         world.step()
+    assert books(engine) == before
     engine.halt()
     clock.now += TICK_MS
     world.step()
+    assert books(engine) != before
     assert not engine.book(f"{EVENT}-ALDER").bids
     assert engine.book(f"{EVENT}-BIRCH").bids
+
+
+def test_a_market_that_closes_under_a_quote(stage, monkeypatch):
+    """A refusal is no error where the market has just closed; anywhere else it is one."""
+    clock, start = stage
+    engine, world = start()
+    ticker = f"{EVENT}-ALDER"
+    engine.deposit("m", 10**12)
+    price, size = engine.book(ticker).asks[-1]
+    engine.submit(NewOrder("m", ticker, "bid", price, size, "immediate_or_cancel", client_order_id="1"))
+
+    def closing(new):
+        if engine.markets[new.ticker].status == "active":
+            engine.close_market(new.ticker)
+        raise Rejected(400, "closed", "market_inactive")
+
+    monkeypatch.setattr(engine, "submit", closing)
+    clock.now += TICK_MS
+    world.step()
+    assert engine.markets[ticker].status == "closed"
+
+    def refusing(new):
+        raise Rejected(400, "no", "invalid_order")
+
+    monkeypatch.setattr(engine, "submit", refusing)
+    with pytest.raises(Rejected):
+        world.plant(f"{EVENT}-BIRCH", Decimal("0.05"))
