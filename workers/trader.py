@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
@@ -16,9 +17,9 @@ from arbsaga.domain.pricing import Quote
 from arbsaga.errors import ArbsagaError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
-from workers import trade_event
+from workers import following, trade_event
 from workers.desk_client import DeskClient, Taken
-from workers.following import Handle, after_break_off, result, trade_of
+from workers.following import Aftermath, Handle, after_break_off, result, trade_of
 from workers.payouts import Payouts
 from workers.planning import affordable, most_spent, plan_trade
 from workers.report import emit
@@ -113,7 +114,7 @@ class Trader:
         )
         self.in_flight[key] = plan.trade_id
         self.budget.started(plan.trade_id)
-        self._spawn(self._trade(plan, taken))
+        self._spawn(self._trade(plan, taken), key)
         return True
 
     def _affordable(self, quote: Quote) -> Quote | None:
@@ -131,7 +132,7 @@ class Trader:
             key = found.id.removeprefix(basket_id(""))
             self.in_flight[key] = trade_id = await trade_of(found)
             self.budget.started(trade_id)
-            self._spawn(self._resume(handle, key))
+            self._spawn(self._resume(handle, key), key)
 
     async def _resume(self, handle: Handle, key: str) -> None:
         try:
@@ -144,10 +145,21 @@ class Trader:
         await self._follow(handle, key)
 
     async def wait_drained(self) -> None:
-        """Wait until no trade of the account is running, here or anywhere, or is about to be run again."""
+        """Wait until no trade of the account is running, here or anywhere, or is about to be run again.
+
+        One that runs nowhere for LOST_AFTER_S is not about to be: nothing tells its plan, or nobody reconciles.
+        """
         self.draining = True
+        quiet_since: float | None = None
         while True:
-            if not (self.in_flight or await self._running() or await asyncio.to_thread(self._unended)):
+            if self.in_flight or await self._running():
+                quiet_since = None
+            elif not await asyncio.to_thread(self._unended):
+                return
+            elif quiet_since is None:
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since >= following.LOST_AFTER_S:
+                log.error("trades without an end are left: nobody goes on with them", account=self.config.account)
                 return
             await asyncio.sleep(REPORT_EVERY_S)
 
@@ -183,34 +195,37 @@ class Trader:
 
     def _never_was(self, plan: TradePlan) -> None:
         self.budget.moved(plan.trade_id, Phase.REFUSED)
-        self._over(plan.basket.key, None)
+        self._over(plan.basket.key, Phase.REFUSED)
 
     async def _follow(self, handle: Handle, key: str) -> None:
         """Report how the trade ends, also when its workflow breaks off in its middle and another run ends it."""
-        trade_id, record = self.in_flight[key], None
+        trade_id = self.in_flight[key]
+        end: Aftermath | None = None
         try:
-            record = await result(handle)
+            end = await result(handle)
         except WorkflowFailureError as error:  # terminated, or a bug
             log.exception("trade broke off", workflow_id=handle.id)
             emit("alert", text=f"{key}: the workflow broke off ({error.cause}); the reconciler runs it again")
-        if record is None:
-            after = await after_break_off(self.client, self.ledger, handle.id, trade_id)
-            if isinstance(after, WorkflowHandle):
-                await self._follow(after, key)
-                return
-            record = after or self._refused(key, trade_id)
-        if record is not None:
-            self.heard(record)
-        else:
-            self.budget.moved(trade_id, Phase.REFUSED)
-        self._over(key, record)
+        if end is None:
+            end = await after_break_off(self.client, self.ledger, handle.id, trade_id)
+        if isinstance(end, WorkflowHandle):
+            await self._follow(end, key)
+            return
+        self._tell_end(key, trade_id, end)
+        self._over(key, end if isinstance(end, Phase) else end.phase)
 
-    def _refused(self, key: str, trade_id: str) -> TradeRecord | None:
-        """The record of a trade that broke off before it wrote an order down: it has none in the ledger."""
+    def _tell_end(self, key: str, trade_id: str, end: TradeRecord | Phase) -> None:
+        """Tell of a trade's end. One that broke off and left no record is told of as it was when it was last heard."""
+        if isinstance(end, TradeRecord):
+            self.heard(end)
+            return
+        self.budget.moved(trade_id, end)
+        if end is Phase.HELD:
+            emit("alert", text=f"{key}: nobody goes on with {trade_id}, which broke off: look at its orders by hand")
         told = self._told.get(key)
-        if told is None or told.plan.trade_id != trade_id:
-            return None
-        return replace(told, phase=Phase.REFUSED, reason="broke off before it sent an order", time_ms=now_ms())
+        if told is not None and told.plan.trade_id == trade_id:
+            why = "before it sent an order" if end is Phase.REFUSED else "and nobody goes on with it"
+            self.heard(replace(told, phase=end, reason=f"broke off {why}", time_ms=now_ms()))
 
     def heard(self, record: TradeRecord) -> None:
         """A trade entered a phase."""
@@ -224,10 +239,9 @@ class Trader:
         log.info("phase", trade_id=record.plan.trade_id, phase=record.phase, reason=record.reason)
         emit("trade", trade=trade_event.of_record(record))
 
-    def _over(self, key: str, record: TradeRecord | None) -> None:
+    def _over(self, key: str, phase: Phase) -> None:
         self.in_flight.pop(key, None)
         self._told.pop(key, None)
-        phase = record.phase if record else Phase.REFUSED
         self.scanner.ended(key, phase)
         if phase is Phase.HELD:
             self.held[key] = False
@@ -241,15 +255,19 @@ class Trader:
                 del self.held[key]
                 self.scanner.ended(key, Phase.FLAT)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None], key: str) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, key))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, key: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("following a trade failed", exc_info=error)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("following a trade failed", basket=key, exc_info=error)
+        if key in self.in_flight:  # nobody knows how it ends: its basket is not entered, and nothing waits for it
+            emit("alert", text=f"{key}: {self.in_flight[key]} is not followed any more ({error}); look at it by hand")
+            self._over(key, Phase.HELD)
 
 
 def now_ms() -> int:

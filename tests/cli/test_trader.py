@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cli_make import NOW, instrument, plan, record
+from structlog.testing import capture_logs
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -327,13 +328,42 @@ async def test_a_trade_that_broke_off_and_was_held_without_another_run_is_told_a
     trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The reconciler gave it to a person: the ledger has its end."""
+    monkeypatch.setattr(following, "LAST_ORDER_S", 60)
     plans = starts(monkeypatch, breaks_off())
     trader.on_opportunity(opportunity())
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0)  # it is started
     trader.ledger.record(record(plan(plans[0].trade_id, basket=BASKET), Phase.HELD, "20", "5"))
     await until_over(trader)
     assert trader.held == {"yes:race": False}
     assert '"phase":"HELD"' in capsys.readouterr().out
+
+
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A steady clock that goes on only when it is told to: its time is the first of these."""
+    now = [0.0]
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+async def test_while_nobody_can_see_a_trade_is_not_given_up(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporal was away for longer than the reconciler's time: that begins when it is back."""
+    now, read, seen = clock(monkeypatch), trader.ledger.trade, []
+
+    def away(trade_id: str) -> Any:
+        if now[0] < 1_000:
+            now[0] += 250
+            raise Unavailable("away")
+        now[0] += 100
+        seen.append(now[0])
+        return read(trade_id)
+
+    monkeypatch.setattr(trader.ledger, "trade", away)
+    plans = starts(monkeypatch, breaks_off())
+    trader.on_opportunity(opportunity())
+    await asyncio.sleep(0)
+    intend(trader, plan(plans[0].trade_id, basket=BASKET))
+    await until_over(trader)
+    assert seen == [1_100, 1_200]
 
 
 async def test_what_becomes_of_a_trade_is_asked_again_while_nobody_can_tell(
@@ -354,6 +384,55 @@ async def test_what_becomes_of_a_trade_is_asked_again_while_nobody_can_tell(
     trader.on_opportunity(opportunity())
     await until_over(trader)
     assert len(asked) >= 3
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_trade_that_nobody_goes_on_with_is_blocked_and_reported(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], told: bool
+) -> None:
+    """Nothing tells its plan, so the reconciler cannot run it again: neither its follower nor a drain waits on."""
+    plans = starts(monkeypatch, breaks_off())
+    trader.on_opportunity(opportunity())
+    await asyncio.sleep(0)
+    made = plan(plans[0].trade_id, basket=BASKET)
+    intend(trader, made)
+    if told:
+        trader.heard(record(made, Phase.PLACING))
+    await asyncio.sleep(0.1)
+    assert trader.in_flight, "not before the reconciler had its time"
+    monkeypatch.setattr(following, "LOST_AFTER_S", 0)
+    await until_over(trader)
+    assert trader.scanner.ends == [("yes:race", Phase.HELD)]  # type: ignore[attr-defined]
+    assert ('"reason":"broke off and nobody goes on with it"' in (said := capsys.readouterr().out)) is told
+    assert f"nobody goes on with {made.trade_id}" in said
+    await asyncio.wait_for(trader.wait_drained(), 10)
+
+
+async def test_whatever_fails_while_a_trade_is_followed_nothing_waits_for_it(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its result cannot be decoded, say. How it ends is not known, so its basket is not entered again."""
+    starts(monkeypatch, breaks_off(ValueError("written by another version")))
+    trader.on_opportunity(opportunity())
+    await until_over(trader)
+    assert trader.scanner.ends == [("yes:race", Phase.HELD)]  # type: ignore[attr-defined]
+    assert "is not followed any more (written by another version)" in capsys.readouterr().out
+
+
+async def test_what_keeps_a_result_away_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once and every minute; not twice a second."""
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0)
+    now = clock(monkeypatch)
+
+    async def outcome() -> TradeRecord:
+        now[0] += 10
+        if now[0] <= 100:
+            raise LOST
+        return record(plan(basket=BASKET), Phase.FLAT, "20", "0")
+
+    with capture_logs() as logs:
+        await following.result(Again(outcome))
+    assert [line["error"] for line in logs] == ["gone", "gone"]
 
 
 async def test_a_trade_that_still_runs_takes_a_place_of_a_restarted_trader(trader: Trader) -> None:
