@@ -12,13 +12,15 @@ from memory_venue import Behaviour
 from temporal_rig import FAST, D, Rig, make_plan, until
 from temporalio.client import WorkflowHandle
 from temporalio.testing import ActivityEnvironment
-from test_desk_workflow import LIMITS
+from test_desk_workflow import LIMITS, status_of
 from test_trades import assert_sent_once, held, phase_is
 
 from activities import reconcile as reconciling_module
+from arbsaga.domain.money import Usd
 from arbsaga.domain.orders import OrderState
 from arbsaga.reconcile import findings
 from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
+from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
 from workers.connect import TemporalSettings, connect
 from workers.reconciler import reconciling
@@ -117,3 +119,49 @@ async def run_once(rig: Rig, account: str, **more: object) -> Reconciled:
     (activity,) = reconciling(rig.client, rig.venue, rig.ledger, rig.pager, rig.task_queue)
     result: Reconciled = await asyncio.wait_for(ActivityEnvironment().run(activity, ReconcileAsk(account, **more)), 40)
     return result
+
+
+async def left_behind(rig: Rig, account: str) -> TradePlan:
+    """A trade that ended FLAT because its orders never came."""
+    plan = planned(account, patience=replace(FAST, entry=400, send_by=300, http=100, prove=100))
+    for leg in plan.basket.legs:
+        rig.venue.next(leg.instrument, Behaviour(arrives=False, answer=False))
+    record = await rig.trade(plan)
+    assert record.phase is Phase.FLAT
+    return plan
+
+
+async def free(rig: Rig, account: str) -> bool:
+    status = await status_of(rig, account)
+    return status.reserved == status.invested == 0
+
+
+async def reserved(rig: Rig, account: str) -> bool:
+    return (await status_of(rig, account)).reserved > 0
+
+
+async def invested(rig: Rig, account: str, amount: Usd) -> bool:
+    status = await status_of(rig, account)
+    return (status.reserved, status.invested) == (0, amount)
+
+
+async def broken_off(rig: Rig, account: str) -> TradePlan:
+    """Both legs filled at the venue, intents in the ledger, and no workflow that goes on with them."""
+    plan = planned(account)
+    rig.quote(plan)
+    orders = entry_orders(plan)
+    intents = [(terms, rig.venue.order_id(terms)) for terms in orders]
+    rig.ledger.intend(intents, account=account, workflow_id=f"basket/{plan.basket.key}", lease_id=plan.lease_id)
+    for terms in orders:
+        rig.venue.arrive(terms, "1")
+    await asyncio.sleep(0.4)
+    return plan
+
+
+async def record_of(rig: Rig, plan: TradePlan) -> TradeRecord:
+    record: TradeRecord = await rig.trade(plan)
+    return record
+
+
+async def unblocked(rig: Rig, account: str) -> bool:
+    return (await status_of(rig, account)).blocked == ()
