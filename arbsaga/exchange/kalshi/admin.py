@@ -91,7 +91,7 @@ class Admin:
         """POST {"address", "amount", "exchange_index"?}: a member, and USD as decimal text, more than 0."""
         member, amount = await _text(request, "address"), parse(await _text(request, "amount"))
         shard = (await body_of(request)).get("exchange_index", 0)
-        if amount <= 0 or isinstance(shard, bool) or shard not in SHARDS:
+        if amount <= 0 or not isinstance(shard, int) or isinstance(shard, bool) or shard not in SHARDS:
             raise Refusal(400, {"error": "amount must be more than 0, exchange_index a shard"})
         self._venue.engine.deposit(member, amount, shard)
         return reply({"address": member, "cash": format_units(self._venue.engine.available(member, shard))})

@@ -22,6 +22,8 @@ _TIMES: Final[dict[str, TimeInForce]] = {
 _SELF_TRADES: Final[dict[str, SelfTrade]] = {"taker_at_cross": "taker_at_cross", "maker": "maker"}
 _CLIENT_ID: Final = re.compile(r"[\w\-:+=/]{1,64}", re.ASCII)
 _AUTO_ROUTE: Final = -1
+_LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999: no later moment can be written."""
 
 T = TypeVar("T", bound=str)
 
@@ -127,6 +129,8 @@ def seconds(fields: Json, name: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise flat(f"json: cannot unmarshal {name}: a whole number is expected")
+    if not 0 <= value <= _LAST_SECOND:
+        raise nested(400, "invalid_parameters", details=f"{name} must be a Unix time in seconds")
     return value
 
 

@@ -234,12 +234,20 @@ async def api_keys(request: web.Request) -> web.Response:
     return reply(body | ({"api_key_region_expiration_ts": min(expiries)} if expiries else {}))
 
 
-def page(request: web.Request, name: str, found: Sequence[T], shape: Callable[[T], Json]) -> Json:
-    """`limit` (100) of what was found, and the cursor: "" on the last page; a text that is no cursor gives the first.
+def page(
+    request: web.Request,
+    name: str,
+    found: Sequence[T],
+    shape: Callable[[T], Json],
+    *,
+    usual: int = 100,
+    most: int = 1000,
+) -> Json:
+    """`limit` of what was found, and the cursor: "" on the last page; a text that is no cursor gives the first.
 
-    Raises Refusal(400) for a limit outside 1..1000.
+    Raises Refusal(400) for a limit outside 1..`most`.
     """
-    limit, cursor = query_int(request, "limit", 1, 1000) or 100, request.query.get("cursor", "")
+    limit, cursor = query_int(request, "limit", 1, most) or usual, request.query.get("cursor", "")
     start = int(cursor) if cursor.isascii() and cursor.isdecimal() and len(cursor) < 10 else 0
     end = start + limit
     return {name: [shape(each) for each in found[start:end]], "cursor": str(end) if end < len(found) else ""}

@@ -82,7 +82,7 @@ def events(request: web.Request) -> Json:
         and series_ticker in (None, "", event.series_ticker)
         and (wanted is None or any(market.status in wanted for market in _markets_of(venue, event)))
     ]
-    return page(request, "events", found, lambda event: _event(venue, event, nested=nested))
+    return page(request, "events", found, lambda event: _event(venue, event, nested=nested), usual=200, most=200)
 
 
 def event(request: web.Request) -> Json:

@@ -20,7 +20,7 @@ from arbsaga.exchange.kalshi.model import (
     PositionChanged,
 )
 
-_KEPT_MS: Final = 60_000
+KEPT_MS: Final = 60_000
 """How far back versions go: the longest lag that can be asked for."""
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Versions(Generic[T]):
         """The value from this moment on."""
         self._times.append(max(ms, self._times[-1]) if self._times else ms)
         self._values.append(value)
-        old = bisect_right(self._times, ms - _KEPT_MS) - 1
+        old = bisect_right(self._times, ms - KEPT_MS) - 1
         if old > 0:
             del self._times[:old], self._values[:old]
 

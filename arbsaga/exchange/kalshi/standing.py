@@ -114,7 +114,7 @@ async def create_group(request: web.Request) -> web.Response:
     key, fields = writer(request), await body_of(request)
     venue, caller = request.app[VENUE], acting(key, fields.get("subaccount"))
     shard = fields.get("exchange_index") or 0
-    if isinstance(shard, bool) or shard not in SHARDS:
+    if not isinstance(shard, int) or isinstance(shard, bool) or shard not in SHARDS:
         raise nested(400, "invalid_parameters", details=f"exchange_index must be one of {', '.join(map(str, SHARDS))}")
     made = venue.engine.create_group(caller.account_id, limit_of(fields), shard)
     shape = {"order_group_id": made.group_id, "subaccount": caller.subaccount, "exchange_index": made.exchange_index}

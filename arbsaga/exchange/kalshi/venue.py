@@ -21,7 +21,7 @@ from arbsaga.exchange.kalshi.auth import SIGNATURE_HEADER, ApiKey, Keys
 from arbsaga.exchange.kalshi.engine import Engine
 from arbsaga.exchange.kalshi.limits import DEFAULT_COST, Limits
 from arbsaga.exchange.kalshi.model import Market
-from arbsaga.exchange.kalshi.reads import Reads
+from arbsaga.exchange.kalshi.reads import KEPT_MS, Reads
 
 log = structlog.get_logger(__name__)
 
@@ -132,10 +132,13 @@ class Venue:
         self.reads.catch_up(self.clock())
 
     def as_of(self, path: str, member: str) -> int:
-        """The moment (ms) that reads tell about: `read_lag_ms` ago, or as long as the fault `stale_read` has it."""
+        """The moment (ms) that reads tell about: `read_lag_ms` ago, or as long as the fault `stale_read` has it.
+
+        No more than what is remembered: 60 s.
+        """
         stale = self.engine.faults.draw("stale_read", path=path, address=member)
         lag_ms = self.settings.read_lag_ms if stale is None else max(stale.milliseconds, self.settings.read_lag_ms)
-        return self.clock() - lag_ms
+        return self.clock() - min(lag_ms, KEPT_MS)
 
     def market(self, ticker: str) -> Market:
         """A market. Raises Refusal(404)."""

@@ -1,5 +1,6 @@
 """Creating orders over HTTP: the shapes of answers and refusals, batches, idempotency, shards, scopes."""
 
+import random
 import uuid
 
 import pytest
@@ -118,6 +119,7 @@ async def test_region(exchange):
         ({"client_order_id": "a.b"}, "invalid_parameters"),
         ({"client_order_id": "x" * 65}, "invalid_parameters"),
         ({"exchange_index": "0"}, "invalid_parameters"),
+        ({"expiration_time": 2**62}, "invalid_parameters"),
         ({"count": "3000.00"}, "insufficient_balance"),
     ],
 )
@@ -281,3 +283,15 @@ async def test_rate_limits(start):
     assert {answer.status_code for answer in taken} == {201}
     assert (refused.status_code, refused.json()) == (429, {"error": "too many requests"})
     assert "retry-after" not in refused.headers
+
+
+async def test_no_body_breaks_the_exchange(member):
+    """Whatever stands in a field, the answer is an order or a 4xx."""
+    rng = random.Random(5)
+    junk = [None, True, -1, 1.5, 2**62, 1e300, "", "x", "é" * 70, [], [[]], {"a": 1}, "0.4000", "COIN-1", "ask"]
+    fields = [*member.order(), "post_only", "reduce_only", "expiration_time", "subaccount", "exchange_index"]
+    for _ in range(120):
+        body = member.order(count="1.00") | {name: rng.choice(junk) for name in rng.sample(fields, rng.randint(1, 2))}
+        answer = await member.call("POST", "/portfolio/events/orders", body)
+        assert answer.status_code < 500, body
+    assert (await member.get("/portfolio/orders"))["orders"]

@@ -234,6 +234,7 @@ async def test_admin_keys(exchange, member):
         ("deposit", {"address": "m", "amount": "0"}, 400),
         ("deposit", {"address": "m", "amount": "x"}, 400),
         ("deposit", {"address": "m", "amount": "1", "exchange_index": 9}, 400),
+        ("deposit", {"address": "m", "amount": "1", "exchange_index": [1]}, 400),
         ("resolve", {"ticker": "NOPE", "outcome": "YES"}, 404),
         ("resolve", {"ticker": "RAIN-A", "outcome": "MAYBE"}, 400),
         ("resolve", {"ticker": "RAIN-A", "outcome": "1.5"}, 400),

@@ -110,7 +110,12 @@ async def test_markets(exchange):
 
 @pytest.mark.parametrize(
     ("path", "params"),
-    [("/markets", {"limit": 1001}), ("/markets", {"status": "active"}), ("/markets/RAIN-A/orderbook", {"depth": 101})],
+    [
+        ("/markets", {"limit": 1001}),
+        ("/events", {"limit": 201}),
+        ("/markets", {"status": "active"}),
+        ("/markets/RAIN-A/orderbook", {"depth": 101}),
+    ],
 )
 async def test_parameters_that_are_wrong(exchange, path, params):
     """400 with {"msg"}."""

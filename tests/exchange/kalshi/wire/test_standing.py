@@ -150,7 +150,14 @@ async def test_order_groups(member):
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"contracts_limit": 0}, {"contracts_limit": True}, {"contracts_limit": 5, "exchange_index": 9}]
+    "body",
+    [
+        {},
+        {"contracts_limit": 0},
+        {"contracts_limit": True},
+        {"contracts_limit": 5, "exchange_index": 9},
+        {"contracts_limit": 5, "exchange_index": [1]},
+    ],
 )
 async def test_order_groups_that_cannot_be(member, body):
     """Limits and shards."""
