@@ -75,7 +75,7 @@ class Commands:
         channels = params.get("channels")
         if not isinstance(channels, list) or not channels:
             raise Mistake(3)
-        markets = self._markets(params)
+        markets = self._markets(_with_ids(params) if channels == ["ticker"] else params)
         for channel in channels:
             _check_channel(stream, channel, markets)
         use_yes_price = _flag(params, "use_yes_price")
@@ -157,6 +157,12 @@ class Commands:
         if any(ticker not in self._venue.engine.markets for ticker in named):
             raise Mistake(16)
         return list(dict.fromkeys(named))
+
+
+def _with_ids(params: Json) -> Json:
+    """The ticker channel also takes `market_id` and `market_ids`; here a market's id is its ticker."""
+    renamed = {"market_id": "market_ticker", "market_ids": "market_tickers"}
+    return params | {renamed[name]: value for name, value in params.items() if name in renamed}
 
 
 def _parse(text: str) -> Json:

@@ -269,6 +269,15 @@ async def test_trade_and_ticker(exchange, member):
         assert (moved["price_dollars"], moved["last_trade_size_fp"], moved["volume_fp"]) == ("0.3900", "1.50", "1.50")
 
 
+async def test_ticker_by_id(exchange, member):
+    """That channel alone also takes ids."""
+    async with await member.connect() as listener:
+        await listener.subscribe("ticker", market_ids=["RAIN-A"], send_initial_snapshot=True)
+        assert (await listener.next())["msg"]["market_id"] == "RAIN-A"
+        await listener.command("subscribe", channels=["orderbook_delta"], market_ids=["RAIN-A"])
+        assert (await listener.next())["msg"]["code"] == 14
+
+
 async def test_lifecycle(exchange, member):
     """A market is decided and settled; its grid and its event's fees change: for everyone, in one sequence."""
     async with await member.connect() as listener:
