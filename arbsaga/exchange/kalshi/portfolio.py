@@ -1,5 +1,6 @@
 """A member's own reads (as of a moment ago), transfers between shards, and what its account and keys are allowed."""
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
@@ -174,7 +175,7 @@ async def transfer(request: web.Request) -> web.Response:
     giver, taker = (acting(key, fields.get(f"{end}_subaccount")) for end in ("source", "destination"))
     venue = request.app[VENUE]
     venue.engine.transfer(giver.account_id, taker.account_id, amount * _CENTICENT, shards[0], shards[1])
-    return reply({"client_transfer_id": fields.get("client_transfer_id")} if "client_transfer_id" in fields else {})
+    return reply({"transfer_id": str(uuid.uuid4())})
 
 
 async def netting(request: web.Request) -> web.Response:
@@ -298,6 +299,7 @@ def _by_event(venue: Venue, found: Iterable[tuple[str, Position]]) -> list[Json]
     events: dict[str, Position] = {}
     for ticker, position in found:
         total = events.setdefault(venue.engine.markets[ticker].event_ticker, Position())
+        total.net += abs(position.net)
         total.cost += position.cost
         total.realized += position.realized
         total.traded += position.traded
@@ -306,6 +308,7 @@ def _by_event(venue: Venue, found: Iterable[tuple[str, Position]]) -> list[Json]
         {
             "event_ticker": event_ticker,
             "event_exposure_dollars": shapes.dollars(total.cost),
+            "total_cost_shares_fp": shapes.contracts(total.net),
             "total_cost_dollars": shapes.dollars(total.traded),
             "realized_pnl_dollars": shapes.dollars(total.realized),
             "fees_paid_dollars": shapes.dollars(total.fees),

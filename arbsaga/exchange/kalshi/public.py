@@ -28,6 +28,10 @@ _FILTERS: Final[dict[str, frozenset[MarketStatus]]] = {
     "settled": frozenset({"finalized"}),
 }
 """The word of a filter is not the status of the answer: `open` finds `active`."""
+_DAY_MS: Final = 86_400_000
+_NEVER_MS: Final = 253_402_300_799_000
+_DAY_BEFORE: Final = {f"previous_{name}_dollars": shapes.dollars(0) for name in ("yes_bid", "yes_ask", "price")}
+"""Prices of a day ago, which nobody remembers here; the venue always sends them."""
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -188,6 +192,7 @@ def _tickers(request: web.Request) -> set[str] | None:
 
 def _series(found: Series) -> Json:
     return {
+        "frequency": "custom",
         "title": found.ticker,
         "category": "",
         "categories": [],
@@ -236,11 +241,17 @@ def _market(venue: Venue, found: Market) -> Json:
         "rules_secondary": "",
         "strike_type": "custom",
         "can_close_early": True,
+        "expiration_value": "",
+        **_DAY_BEFORE,
         **found.texts,
         "ticker": found.ticker,
         "event_ticker": found.event_ticker,
         "status": found.status,
+        "created_time": shapes.moment(found.open_ms),
+        "updated_time": shapes.moment(found.settled_ms or found.determined_ms or found.open_ms),
         "open_time": shapes.moment(found.open_ms),
+        "close_time": _close_time(found),
+        "latest_expiration_time": _close_time(found),
         "settlement_timer_seconds": found.settlement_timer_seconds,
         "notional_value_dollars": "1.0000",
         "result": found.result,
@@ -249,11 +260,10 @@ def _market(venue: Venue, found: Market) -> Json:
         "price_ranges": shapes.price_ranges(found),
         "exchange_index": venue.shard_of(found.ticker),
         "volume_fp": shapes.contracts(venue.engine.volume(found.ticker)),
+        "volume_24h_fp": shapes.contracts(_volume_of_a_day(venue, found.ticker)),
         "open_interest_fp": shapes.contracts(venue.engine.open_interest(found.ticker)),
         **_quotes(venue, found.ticker),
     }
-    if found.close_ms is not None:
-        shape["close_time"] = shape["latest_expiration_time"] = shapes.moment(found.close_ms)
     if found.value is not None:
         shape["settlement_value_dollars"] = shapes.dollars(found.value)
     if found.settled_ms:
@@ -261,6 +271,17 @@ def _market(venue: Venue, found: Market) -> Json:
     if found.fee_waiver_until_ms:
         shape["fee_waiver_expiration_time"] = shapes.moment(found.fee_waiver_until_ms)
     return shape
+
+
+def _close_time(found: Market) -> str:
+    """The venue always sends one: the last moment there is for a market without an end."""
+    return shapes.moment(found.close_ms if found.close_ms is not None else _NEVER_MS)
+
+
+def _volume_of_a_day(venue: Venue, ticker: str) -> int:
+    """Contracts of the last 24 h, as far as the tape goes back."""
+    since = venue.clock() - _DAY_MS
+    return sum(trade.count for trade in venue.engine.trades(ticker) if trade.ms > since)
 
 
 def _quotes(venue: Venue, ticker: str) -> Json:

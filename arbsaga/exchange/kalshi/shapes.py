@@ -172,6 +172,7 @@ def fill(found: Fill, subaccount: int) -> Json:
         "trade_id": found.trade_id,
         "order_id": found.order_id,
         "ticker": found.ticker,
+        "market_ticker": found.ticker,
         "exchange_index": found.exchange_index,
         "count_fp": contracts(found.count),
         "is_taker": found.is_taker,

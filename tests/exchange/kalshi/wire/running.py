@@ -25,12 +25,15 @@ QUICK = WireSettings(read_lag_ms=0, rate_limits=False, public_cache_s=0)
 
 
 class Clock:
-    """The wall clock, which tests can move ahead."""
+    """The wall clock, which tests can move ahead, or hold at a moment."""
 
     def __init__(self):
         self.ahead_ms = 0
+        self.held_ms = None
 
     def __call__(self):
+        if self.held_ms is not None:
+            return self.held_ms
         return time.time_ns() // 1_000_000 + self.ahead_ms
 
 

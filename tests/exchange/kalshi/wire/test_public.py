@@ -70,6 +70,9 @@ async def test_a_market(exchange):
         "yes_ask_size_fp": "20.00",
         "last_price_dollars": "0.0000",
         "volume_fp": "0.00",
+        "volume_24h_fp": "0.00",
+        "previous_price_dollars": "0.0000",
+        "expiration_value": "",
         "open_interest_fp": "0.00",
         "notional_value_dollars": "1.0000",
         "result": "",
@@ -81,6 +84,7 @@ async def test_a_market(exchange):
     assert {name: market[name] for name in expected} == expected
     coin = (await get(exchange, "/markets/COIN-1"))["market"]
     assert coin["price_level_structure"] == "tapered_deci_cent"
+    assert coin["close_time"].startswith("9999-12-31")
     assert coin["price_ranges"][0] == {"start": "0.0000", "end": "0.1000", "step": "0.0010"}
     await exchange.admin("POST", "resolve", {"ticker": "RAIN-A", "outcome": "YES"})
     exchange.clock.ahead_ms += 2_000
@@ -151,6 +155,7 @@ async def test_trades(exchange, member):
     told = (await get(exchange, "/markets/trades", ticker="RAIN-A"))["trades"]
     assert [each["count_fp"] for each in told] == ["2.00", "1.00"]
     assert told[0]["taker_book_side"] == "bid"
+    assert (await get(exchange, "/markets/RAIN-A"))["market"]["volume_24h_fp"] == "3.00"
     assert (await get(exchange, "/markets/trades", max_ts=1000))["trades"] == []
 
 
