@@ -27,10 +27,11 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from test_desk_workflow import desk_of, status_of, usd
 from test_trades import assert_sent_once
 
-from activities.desk import RESOLVED
+from activities.desk import RESOLVED, archive_run
+from activities.reopening import NO_RUN
 from arbsaga.domain.orders import OrderState
 from arbsaga.reconcile.actions import MAX_REOPENED
-from arbsaga.risk.desk import Claim
+from arbsaga.risk.desk import Claim, Closed
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan
 from arbsaga.saga.trade import Trade
@@ -205,6 +206,28 @@ async def test_a_flat_trade_that_is_held_keeps_its_capital_and_blocks_its_basket
         await until(lambda: blocked(rig, account))
         status = await status_of(rig, account)
     assert (status.reserved, status.blocked) == (plan.reserved, (plan.basket.key,))
+
+
+async def test_a_trade_that_is_held_while_another_is_in_its_basket_keeps_its_own_history(
+    rig: Rig, account: str
+) -> None:
+    """The basket's newest run is the other's. One that the server has lost is done with."""
+    async with worker(rig):
+        await open_desk(rig, account)
+        plan = planned(account, patience=LONG)
+        handle = await watching(rig, plan, "1", "0")
+        own = handle.first_execution_run_id or handle.result_run_id
+        await handle.terminate("by hand")
+        other = replace(planned(account, patience=LONG), basket=plan.basket, decided_ms=now_ms())
+        running = await watching(rig, other, "0", "0")
+        await asyncio.sleep(0.4)
+        assert "is HELD" in (await run_once(rig, account, reopened={plan.trade_id: MAX_REOPENED})).summary
+        history = await until(lambda: rig.ledger.history(plan.trade_id))
+        assert str(own) in history
+        await running.signal(ArbitrageWorkflow.abort, "tidy up")
+        await running.result()
+        assert await archive_run(rig.client, rig.ledger, Closed("lost", f"basket/{plan.basket.key}", NO_RUN))
+        assert rig.ledger.history("lost") is None
 
 
 async def is_held(rig: Rig, plan: TradePlan) -> bool:

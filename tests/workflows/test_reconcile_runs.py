@@ -14,6 +14,7 @@ from temporal_rig import D, Rig, until
 from temporalio.client import ScheduleOverlapPolicy
 
 from activities import reconcile as reconciling_module
+from activities.reopening import NO_RUN
 from arbsaga.domain.money import Usd
 from arbsaga.errors import Unavailable
 from arbsaga.ledger import Ledger
@@ -67,8 +68,10 @@ async def test_runs_that_decide_nothing_are_not_taken_for_comparisons(rig: Rig, 
             await schedule.delete()
 
 
-async def test_a_run_that_is_terminated_is_no_comparison(rig: Rig, account: str) -> None:
-    """By a person, in the UI; while it runs it says nothing either way."""
+async def test_a_run_that_is_terminated_is_no_comparison(
+    rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a person, in the UI; while it runs it says nothing either way. Nor is one that the server forgot by now."""
     schedule = rig.client.get_schedule_handle(reconcile_id(account))
     try:
         await keep_reconciling(rig.client, account, rig.task_queue)  # and no worker
@@ -77,6 +80,10 @@ async def test_a_run_that_is_terminated_is_no_comparison(rig: Rig, account: str)
         (run,) = (await schedule.describe()).info.recent_actions
         await rig.client.get_workflow_handle(run.action.workflow_id).terminate("by hand")
         with pytest.raises(Unavailable, match="the last run terminated"):
+            await last_reconciled(rig.client, account)
+        find = rig.client.get_workflow_handle
+        monkeypatch.setattr(rig.client, "get_workflow_handle", lambda name, **_: find(name, run_id=NO_RUN))
+        with pytest.raises(Unavailable, match="the last run is long ago"):
             await last_reconciled(rig.client, account)
     finally:
         await schedule.delete()
