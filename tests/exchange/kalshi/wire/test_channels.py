@@ -235,7 +235,7 @@ async def test_a_fill_before_the_answer(exchange, member):
     await exchange.offer("RAIN-A", "ask", "0.39", "4")
     async with await member.connect() as listener:
         await listener.subscribe("fill")
-        await exchange.fault("latency,ms=400")
+        await exchange.fault("latency,ms=1200")
         answer = asyncio.create_task(member.placed(count="1.00"))
         fill = await listener.next()
         assert not answer.done()
