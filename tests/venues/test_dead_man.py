@@ -52,7 +52,7 @@ class Machine:
             self.ledger,
             self.pager,
             account=ACCOUNT,
-            lock_file=self.folder / "heartbeat.lock",
+            lock_file=self.folder / "heartbeat.armed",
             rhythm=QUICK,
         )
 
@@ -179,7 +179,7 @@ async def test_the_next_watchdog_beats_before_anything_rests(machine):
 
 async def test_another_key_in_the_same_folder_is_not_armed(machine):
     """The folder remembers whose switch it was: another account's is left alone until an order of it may rest."""
-    (machine.folder / "heartbeat.lock").write_text("0xsomeone 123")
+    (machine.folder / "heartbeat.armed").write_text("0xsomeone 123")
     async with machine.beating():
         await asyncio.sleep(0.2)
         assert machine.armed == []
