@@ -80,7 +80,7 @@ def named_tests(mutation: Mutation | None, effort: Effort) -> list[str]:
 
 
 class _Failed:
-    """Which tests failed."""
+    """Which tests failed, and the last line of why."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -88,7 +88,8 @@ class _Failed:
     def pytest_runtest_logreport(self, report: object) -> None:
         """pytest's hook: after each phase of each test."""
         if getattr(report, "failed", False):
-            self.names.append(str(getattr(report, "nodeid", "")))
+            why = str(getattr(report, "longreprtext", "")).strip().splitlines()[-1:]
+            self.names.append(": ".join([str(getattr(report, "nodeid", "")), *why]))
 
 
 LAYERS: dict[str, Callable[[Mutation | None, Effort], list[str]]] = {
