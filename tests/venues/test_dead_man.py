@@ -52,7 +52,7 @@ class Machine:
             self.ledger,
             self.pager,
             account=ACCOUNT,
-            lock_file=self.folder / "heartbeat.armed",
+            lock_file=self.folder / "heartbeat.lock",
             rhythm=QUICK,
         )
 
