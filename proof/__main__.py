@@ -4,28 +4,16 @@ python -m proof [--effort quick|usual|full] [--json] [--only LAYER]... [--mutati
 """
 
 import argparse
-import importlib
 import json
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from proof.layers import LAYERS, prove
 from proof.result import Effort, Result
-
-LAYERS = {
-    "judgements": "proof.judgements",
-    "simulation": "proof.simulation",
-    "crashes": "proof.crashes",
-    "soak": "proof.soak",
-    "mutations": "proof.mutations",
-    "load": "proof.load",
-    "matching": "proof.matching",
-}
-"""Layers by name, in the order in which they run: the cheapest to explain first."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in options.only or LAYERS:
         console.print(f"{name} …", style="dim")
         began = time.monotonic()
-        result = _prove(name, effort)
+        result = prove(name, effort)
         results.append((result, time.monotonic() - began))
         _say(console, *results[-1])
     console.print(_table(results))
@@ -52,15 +40,6 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(LAYERS), help="this layer only; may be repeated")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     return parser.parse_args(argv)
-
-
-def _prove(name: str, effort: Effort) -> Result:
-    """A layer that breaks has proved nothing: that counts as a violation."""
-    try:
-        result: Result = importlib.import_module(LAYERS[name]).prove(effort)
-    except Exception:  # noqa: BLE001 - whatever broke the layer is its result, and is shown whole
-        return Result(name, 0, "cases", violations=(f"the layer itself broke:\n{traceback.format_exc()}",))
-    return result
 
 
 def _say(console: Console, result: Result, seconds: float) -> None:
