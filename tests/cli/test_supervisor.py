@@ -153,6 +153,7 @@ async def test_an_oversized_line_is_dropped(tmp_path: Path) -> None:
     it = child(tmp_path, code, heard)
     it.start()
     await until(lambda: "after" in heard.names())
+    assert heard.names() == ["ready", "after"]
     await it.stop()
 
 
