@@ -15,16 +15,20 @@ class FeeSchedule:
 
     `rate` is 0 for a market without fees (Polymarket `feeSchedule.rate`, 0.03 to 0.07 in 2026);
     `exponent` is 1 on every market seen so far. Source: docs.polymarket.com, trading/fees.
+    `step` in USD is what the venue rounds a fee up to; `rounding` in USD is what rounding the balance can cost beyond
+    that in one fill (Kalshi: one unit of the account's precision, $0.01 or $0.0001; getting_started/fee_rounding).
     """
 
     rate: Decimal = ZERO
     exponent: int = 1
+    step: Decimal = FEE_STEP
+    rounding: Usd = NO_USD
 
     def taker_fee(self, size: Size, price: Price) -> Usd:
-        """The fee of one fill as taker, rounded up to the venue's step, in USD."""
+        """The most that one fill as taker costs in fees, rounded up to the venue's step, in USD."""
         if self.rate == 0:
-            return NO_USD
-        return Usd(ceil_to(size * self.per_share(price), FEE_STEP))
+            return self.rounding
+        return Usd(ceil_to(size * self.per_share(price), self.step) + self.rounding)
 
     def per_share(self, price: Price) -> Decimal:
         """The unrounded fee of one share at `price`, in USD."""

@@ -28,6 +28,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Prices from `start` to `end` (USD a share, both included) come in steps of `tick`."""
+
+    start: Price
+    end: Price
+    tick: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class MarketRules:
     """The venue's rules for orders in one market.
 
@@ -35,6 +44,10 @@ class MarketRules:
     `size_step` in shares (0.01 on Polymarket); `min_notional` in USD for a marketable buy
     ($1 on Polymarket). `version` and `neg_risk` choose the exchange contract that an order
     is signed for; `delay_ms` is how long the venue holds a taker order back.
+
+    `bands` where the tick differs along the price (Kalshi `price_ranges`), lowest first and without a hole;
+    `tick` is then the smallest of them. `nets`: the venue holds one signed position a market, so that buying the
+    other outcome sells this one. `pocket` names the part of the account that pays (Kalshi's `exchange_index`).
     """
 
     tick: Decimal
@@ -45,14 +58,38 @@ class MarketRules:
     version: str = "v1"
     neg_risk: bool = False
     delay_ms: int = 0
+    bands: tuple[Band, ...] = ()
+    nets: bool = False
+    pocket: str = ""
+
+    def on_grid(self, price: Price) -> bool:
+        """Whether an order may have this price."""
+        if self.bands:
+            return any(band.start <= price <= band.end and (price - band.start) % band.tick == 0 for band in self.bands)
+        return price % self.tick == 0
+
+    def grid_up(self, price: Decimal) -> Price:
+        """The lowest price on the grid that is not under `price`, which lies within the grid."""
+        if not self.bands:
+            return Price(ceil_to(price, self.tick))
+        band = next((band for band in self.bands if price <= band.end), self.bands[-1])
+        return Price(max(band.start, band.start + ceil_to(price - band.start, band.tick)))
+
+    def grid_down(self, price: Decimal) -> Price:
+        """The highest price on the grid that is not over `price`, which lies within the grid."""
+        if not self.bands:
+            return Price(floor_to(price, self.tick))
+        band = next((band for band in reversed(self.bands) if price >= band.start), self.bands[0])
+        return Price(min(band.end, band.start + floor_to(price - band.start, band.tick)))
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One outcome of one market of one venue.
 
-    `token` is the venue's id of the outcome, `market` of its market (Polymarket: asset id and
-    condition id), `complement` the token of the other outcome: one of each pays exactly $1.
+    `token` is the id of the outcome, `market` of its market (Polymarket: asset id and condition id; Kalshi:
+    `kalshi:TICKER:YES` or `:NO`, and the ticker): a token names one outcome of one venue, whoever asks.
+    `complement` is the token of the other outcome: one of each pays exactly $1.
     """
 
     venue: str
@@ -75,15 +112,17 @@ class Instrument:
     def allows(self, size: Size, price: Price, side: Side = Side.BUY) -> bool:
         """Whether the venue takes a marketable order of this size (shares) at this price (USD a share)."""
         rules = self.rules
-        on_grid = price % rules.tick == 0 and rules.tick <= price <= 1 - rules.tick and size % rules.size_step == 0
+        lowest, highest = self.worst_limit(Side.SELL), self.worst_limit(Side.BUY)
+        on_grid = lowest <= price <= highest and rules.on_grid(price) and size % rules.size_step == 0
         worth = side is Side.SELL or size * price >= rules.min_notional
         return on_grid and size >= rules.min_size and worth
 
     def worst_limit(self, side: Side) -> Price:
         """The price furthest against us that an order of `side` may have: one tick inside 0 and 1."""
-        return Price(1 - self.rules.tick if side is Side.BUY else self.rules.tick)
+        first = self.rules.bands[0].tick if self.rules.bands else self.rules.tick
+        last = self.rules.bands[-1].tick if self.rules.bands else self.rules.tick
+        return Price(1 - last if side is Side.BUY else first)
 
     def limit_for(self, side: Side, price: Price) -> Price:
         """The limit on the tick grid that reaches `price`, rounded against us (a book can hold finer prices)."""
-        tick = self.rules.tick
-        return Price(ceil_to(price, tick) if side is Side.BUY else floor_to(price, tick))
+        return self.rules.grid_up(price) if side is Side.BUY else self.rules.grid_down(price)

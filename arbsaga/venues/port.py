@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from arbsaga.domain.books import Book
@@ -12,12 +13,36 @@ from arbsaga.domain.orders import Fill, OrderTerms, OrderView
 
 @dataclass(frozen=True, slots=True)
 class MarketListing:
-    """One binary market as the venue lists it. `open`: it takes orders now. `winner`: set once resolved."""
+    """One binary market as the venue lists it. `open`: it takes orders now. `winner`: set once resolved.
+
+    `value` is what one YES paid where it was neither 0 nor 1 (then there is no winner). `closes_ms` and
+    `resolves_ms` are when the venue expects trading to end and the payout to come; 0 where it does not say.
+    """
 
     yes: Instrument
     no: Instrument
     open: bool
     winner: Outcome | None = None
+    value: Decimal | None = None
+    closes_ms: int = 0
+    resolves_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a market asks, in the venue's own words, for whoever compares it with another venue's.
+
+    `rules` is every text that decides how it resolves, in a fixed order; `status` is the venue's word.
+    """
+
+    venue: str
+    market: str
+    title: str
+    rules: str
+    status: str
+    open: bool
+    closes_ms: int
+    resolves_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +144,10 @@ class Venue(Protocol):
         """Whether the user stream is connected and proved alive."""
 
     async def funds(self, buys: Sequence[Instrument]) -> Funds:
-        """Free cash, and whether the exchanges that these buys go to may spend it."""
+        """Free cash in the one pocket these buys are paid from, and whether the exchanges they go to may spend it."""
+
+    async def barred(self, instruments: Sequence[Instrument]) -> str:
+        """Why the venue takes no marketable order for these now (maintenance, a pause, a post-only window), or empty."""
 
     async def sellable(self, token: str) -> Size:
         """Settled shares of the token that can be sold now, less what open orders reserve."""
@@ -144,6 +172,9 @@ class Venue(Protocol):
 
     async def listing(self, market: str) -> MarketListing:
         """One market by its id, resolved or not. Raises `UnknownThing` when the venue does not have it."""
+
+    async def question(self, market: str) -> Question:
+        """A market's question and rules. Raises `UnknownThing` when the venue does not have it."""
 
     async def stream_books(self, tokens: Sequence[str], sink: BookSink) -> None:
         """Feed the sink with these tokens' books until cancelled; reconnects by itself and reports each gap."""
