@@ -87,7 +87,8 @@ class TradePlan:
 
     `decided_ms` is when (ms since the epoch), `decided_ns` the same on the deciding process's
     monotonic clock (only ever compared with the exchange's, for latency). `reserved` is the capital
-    taken from the lease `lease_id`, whose expiry no order may outlive.
+    taken from the lease `lease_id`, whose expiry no order may outlive. `first` names the legs (their positions)
+    that are entered first: the others follow once those have ended, sized to what filled. Empty: all at once.
     """
 
     trade_id: str
@@ -106,9 +107,14 @@ class TradePlan:
     books: tuple[BookRef, ...]
     patience: Patience = Patience()
     undo: UndoLimits = UndoLimits()
+    first: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.legs) == len(self.basket.legs), "one planned leg for each leg of the basket"
+        positions = range(len(self.legs))
+        assert len(set(self.first)) == len(self.first), "a leg is entered once"
+        assert all(leg in positions for leg in self.first), "the legs that go first are the basket's"
+        assert len(self.first) < len(self.legs), "a leg that goes first is followed by another"
 
 
 @dataclass(frozen=True, slots=True)
