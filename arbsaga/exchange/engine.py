@@ -5,7 +5,7 @@ a failed write leaves the exchange as it was.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from arbsaga.errors import UnknownToken
@@ -207,6 +207,10 @@ class Engine:
     def trades(self, address: str) -> list[Trade]:
         """Trades a non-house wallet took part in as taker or maker, oldest first."""
         return [self._state.trades[trade_id] for trade_id in self._state.traded[address]]
+
+    def newest_trades(self, address: str) -> Iterator[Trade]:
+        """The same, newest first."""
+        return (self._state.trades[trade_id] for trade_id in reversed(self._state.traded[address]))
 
     def trade(self, trade_id: str) -> Trade | None:
         """A trade that touched a non-house account."""

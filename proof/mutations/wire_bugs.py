@@ -18,11 +18,12 @@ from arbsaga.notify import Alert, Pager
 from arbsaga.risk.funded import FundedOrders
 from arbsaga.saga.messages import CancelLeg, Page, Seen
 from arbsaga.venues.polymarket import evidence, orders, outcome, posting, signing
-from arbsaga.venues.polymarket.account import Account, Trades
+from arbsaga.venues.polymarket.account import Account
 from arbsaga.venues.polymarket.outcome import Outcome
 from arbsaga.venues.polymarket.posting import Poster
 from arbsaga.venues.polymarket.prover import Prover
 from arbsaga.venues.polymarket.records import TradeSeen
+from arbsaga.venues.polymarket.tape import Trades
 from proof.mutations.saga_bugs import Patch
 
 

@@ -94,7 +94,7 @@ class TestSources:
 
         stub.answers[TRADES] = note
         await look(venue, view())
-        assert asked == [{"after": "1789999940"}]
+        assert asked == [{"after": "1789999985"}]
 
     async def test_several_orders_share_one_listing(self, stub, venue):
         stub.answers[BY_ID] = order_record()

@@ -1,6 +1,6 @@
 """Private reads of the CLOB: API keys, orders, trades, balances."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
@@ -89,9 +89,9 @@ async def trades(request: web.Request) -> web.Response:
     """GET /data/trades?id=&market=&asset_id=&maker_address=&after=&before=&next_cursor=: newest first."""
     venue = request.app[VENUE]
     caller = await caller_of(request)
-    wallets = wallets_of(caller.address)
-    mine = {trade.trade_id: trade for wallet in _accounts(venue, wallets) for trade in venue.engine.trades(wallet)}
-    found = [trade for trade in reversed(mine.values()) if _is_wanted(trade, request)]
+    wallets = _accounts(venue, wallets_of(caller.address))
+    mine = {trade.trade_id: trade for wallet in wallets for trade in _recent(venue, wallet, request)}
+    found = sorted(mine.values(), key=lambda trade: trade.matched_ms, reverse=True)
     return reply(page(request, found, lambda trade: _trade(venue, trade, caller)))
 
 
@@ -138,6 +138,16 @@ def _trade(venue: Venue, found: Trade, caller: ApiKey) -> Json:
     return shape | {"status": f"TRADE_STATUS_{found.status}"}
 
 
+def _recent(venue: Venue, wallet: str, request: web.Request) -> Iterator[Trade]:
+    """Newest first, and no further back than asked for: a wallet can have tens of thousands."""
+    after = _seconds(request, "after", -1)
+    for trade in venue.engine.newest_trades(wallet):
+        if trade.matched_ms // 1000 <= after:
+            return
+        if _is_wanted(trade, request):
+            yield trade
+
+
 def _is_wanted(trade: Trade, request: web.Request) -> bool:
     query = request.query
     market = query.get("market")
@@ -147,7 +157,6 @@ def _is_wanted(trade: Trade, request: web.Request) -> bool:
         not query.get("asset_id") or query["asset_id"] in {fill.token_id for fill in trade.fills},
         not query.get("maker_address")
         or query["maker_address"].lower() in {fill.address.lower() for fill in trade.fills},
-        trade.matched_ms // 1000 > _seconds(request, "after", -1),
         trade.matched_ms // 1000 < _seconds(request, "before", 1 << 62),
     )
     return all(conditions)

@@ -3,10 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
 
 import structlog
 
@@ -17,29 +15,17 @@ from arbsaga.domain.orders import FillStatus
 from arbsaga.errors import BadMessage
 from arbsaga.venues.polymarket.evidence import made, taken
 from arbsaga.venues.polymarket.orders import exchange_of, is_v2_token
-from arbsaga.venues.polymarket.records import OrderSeen, Part, TradeSeen, read_order, read_trade
+from arbsaga.venues.polymarket.records import OrderSeen, Part, TradeSeen, read_order
 from arbsaga.venues.polymarket.rest import RefusedRead, Rest
+from arbsaga.venues.polymarket.tape import Tape, Trades
 from arbsaga.venues.port import AccountFill, Funds, OpenOrder
 
 AT_ONCE = 8
 """Balances read at the same time."""
-UNSETTLED_MS = 600_000
-"""How far back trades can still be on their way to the chain."""
 _PENDING = frozenset({FillStatus.MATCHED, FillStatus.RETRYING})
 """The chain has not moved the balances yet, but the venue counts them as spent."""
 
 log = structlog.get_logger()
-
-
-_Seen = TypeVar("_Seen", OrderSeen, TradeSeen)
-
-
-@dataclass(frozen=True, slots=True)
-class Trades:
-    """A listing of trades. Not `complete` where a record could not be read: then it proves no absence."""
-
-    seen: tuple[TradeSeen, ...]
-    complete: bool
 
 
 class Account:
@@ -48,6 +34,7 @@ class Account:
     def __init__(self, rest: Rest, clob_url: str, signature_type: int, rules: Mapping[str, MarketRules]) -> None:
         self._rest, self._clob, self._signature_type, self._rules = rest, clob_url, signature_type, rules
         self._gate = asyncio.Semaphore(AT_ONCE)
+        self._tape = Tape(rest, clob_url)
 
     async def order(self, order_id: str) -> OrderSeen | None:
         """One order by id. None when the venue says 404 or null: it hides finished ones (py-clob-client #217)."""
@@ -64,14 +51,18 @@ class Account:
         return read_order(raw)
 
     async def trades(self, after_ms: int) -> Trades:
-        """Every trade after this time. Not narrowed by market: the width of its id is uncertain for Protocol V2."""
-        items = await self._rest.listing(self._clob, "/data/trades", (("after", str(max(after_ms, 0) // 1000)),))
-        seen = _readable(read_trade, items)
-        return Trades(seen, complete=len(seen) == len(items))
+        """Every trade after this time, and perhaps older ones: see `Tape.shared`."""
+        return await self._tape.shared(after_ms)
 
     async def resting(self) -> tuple[OrderSeen, ...]:
         """Every open order. One that cannot be read is left out, and logged."""
-        return _readable(read_order, await self._rest.listing(self._clob, "/data/orders"))
+        found = []
+        for item in await self._rest.listing(self._clob, "/data/orders"):
+            try:
+                found.append(read_order(item))
+            except BadMessage as error:
+                log.warning("record left out", why=str(error))
+        return tuple(found)
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
         """Every open order, as the port has them."""
@@ -82,7 +73,7 @@ class Account:
 
     async def fills_since(self, after_ms: int) -> tuple[AccountFill, ...]:
         """Every fill of ours at or after this time, whole seconds being all that the venue tells."""
-        trades = await self.trades(after_ms - 1000)
+        trades = await self._tape.since(after_ms - 1000)
         return tuple(
             fill for trade in trades.seen if trade.time_ms >= after_ms // 1000 * 1000 for fill in self._ours(trade)
         )
@@ -99,8 +90,8 @@ class Account:
             if self._is_ours(part)
         ]
 
-    def _pending(self, trades: Trades) -> list[AccountFill]:
-        return [fill for trade in trades.seen if trade.status in _PENDING for fill in self._ours(trade)]
+    def _pending(self, trades: Sequence[TradeSeen]) -> list[AccountFill]:
+        return [fill for trade in trades if trade.status in _PENDING for fill in self._ours(trade)]
 
     def _is_ours(self, part: Part) -> bool:
         return self._rest.credentials is not None and part.owner == self._rest.credentials.key
@@ -108,7 +99,7 @@ class Account:
     async def funds(self, buys: Sequence[Instrument]) -> Funds:
         """Cash that neither open orders nor unsettled matches hold, and at most what the buys' exchanges may spend."""
         (cash, allowances), resting, trades = await asyncio.gather(
-            self._balance(""), self.resting(), self.trades(_now_ms() - UNSETTLED_MS)
+            self._balance(""), self.resting(), self._tape.unsettled(_now_ms())
         )
         held = sum(((seen.size - seen.matched) * seen.price for seen in resting if seen.side is Side.BUY), ZERO)
         pending = self._pending(trades)
@@ -134,7 +125,7 @@ class Account:
         """Settled shares, less what open orders and unsettled sales hold. 0 can mean: not settled yet."""
         await self.refresh(token)
         (balance, _), resting, trades = await asyncio.gather(
-            self._balance(token), self.resting(), self.trades(_now_ms() - UNSETTLED_MS)
+            self._balance(token), self.resting(), self._tape.unsettled(_now_ms())
         )
         offered = [seen for seen in resting if seen.token == token and seen.side is Side.SELL]
         held = sum((seen.size - seen.matched for seen in offered), ZERO)
@@ -174,16 +165,6 @@ class Account:
             return (("asset_type", "COLLATERAL"), signature)
         kind = "CONDITIONAL-V2" if is_v2_token(token) else "CONDITIONAL"
         return (("asset_type", kind), ("token_id", token), signature)
-
-
-def _readable(read: Callable[[Mapping[str, Any]], _Seen], items: Sequence[Mapping[str, Any]]) -> tuple[_Seen, ...]:
-    found = []
-    for item in items:
-        try:
-            found.append(read(item))
-        except BadMessage as error:
-            log.warning("record left out", why=str(error))
-    return tuple(found)
 
 
 def balance_figures(text: str) -> dict[str, Usd]:

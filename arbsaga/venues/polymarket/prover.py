@@ -17,12 +17,13 @@ from polymarket.errors import PolymarketError
 from arbsaga.domain.evidence import MAX_EVIDENCE, merge
 from arbsaga.domain.orders import OrderState, OrderView
 from arbsaga.errors import VenueError
-from arbsaga.venues.polymarket.account import Account, Trades
+from arbsaga.venues.polymarket.account import Account
 from arbsaga.venues.polymarket.evidence import add
 from arbsaga.venues.polymarket.records import OrderSeen
+from arbsaga.venues.polymarket.tape import Trades
 from arbsaga.venues.polymarket.user_stream import UserStream
 
-LISTED_BEFORE_MS = 60_000
+LISTED_BEFORE_MS = 15_000
 """Trades are listed from this long before an order was made: the venue's clock is not ours."""
 CANCEL_EVERY_MS = 1_000
 """An order that nobody knows is cancelled by id this often: cancels have a rate limit (80 a second)."""
@@ -139,7 +140,7 @@ class Prover:
         told = seen = self.told(view)
         if answer.order is not None:
             seen = add(seen, answer.order, "by id")
-        for trade in answer.trades.seen if answer.trades else ():
+        for trade in answer.trades.of(view.order_id) if answer.trades else ():
             seen = add(seen, trade, "trades")
         if seen.fills != told.fills:
             self._stream.expect(view.order_id)
