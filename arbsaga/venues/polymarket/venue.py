@@ -15,8 +15,9 @@ from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, Ti
 from arbsaga.errors import Unavailable, UserError, VenueError
 from arbsaga.venues.polymarket.account import Account, balance_figures
 from arbsaga.venues.polymarket.books import Books
-from arbsaga.venues.polymarket.client import connect
+from arbsaga.venues.polymarket.client import connect, posting_http
 from arbsaga.venues.polymarket.discovery import NAME, Discovery
+from arbsaga.venues.polymarket.halts import Halts
 from arbsaga.venues.polymarket.market_stream import stream_books
 from arbsaga.venues.polymarket.outcome import bars_account
 from arbsaga.venues.polymarket.posting import Poster
@@ -162,6 +163,11 @@ class PolymarketVenue:
         """See `Venue.funds`; never more than the allowances of the buys' exchanges."""
         return await self._account.funds(buys)
 
+    async def barred(self, instruments: Sequence[Instrument]) -> str:
+        """See `Venue.barred`. Nothing announces a restart: it is what the last answers to orders and cancels said."""
+        del instruments  # a restart concerns every market
+        return "" if self._session is None else self._session.halts.barred()
+
     async def sellable(self, token: str) -> Size:
         """See `Venue.sellable`."""
         return await self._account.sellable(token)
@@ -261,6 +267,8 @@ class _Session:
         self._poster = Poster(
             client, signer, timeout_ms=settings.post_timeout_ms, connections=settings.warm_connections, clock=clock
         )
+        self.halts = Halts(clock)
+        posting_http(client).event_hooks["response"].append(self.halts.heard)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
