@@ -146,7 +146,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         logging.getLogger("temporalio.workflow").addFilter(PhaseReports(trader.heard))
         async with parts.worker(partial(_live, scanner.books)):
             log.info("working")  # from here on open trades move; the rest is for new ones
-            await desk.start(Limits(config.total, config.per_trade))
+            await patiently(lambda: desk.start(Limits(config.total, config.per_trade)))
             await patiently(trader.resume)
             await patiently(lambda: keep_reconciling(parts.client, config.account, config.temporal.task_queue))
             await patiently(lambda: _catch_up(payouts, parts.client, config.account))
