@@ -8,7 +8,7 @@ import pytest
 from arbsaga.domain.fees import NO_FEE, FeeSchedule
 from arbsaga.domain.instruments import Outcome
 from arbsaga.errors import BadMessage, UnknownThing, VenueError
-from arbsaga.venues.polymarket.discovery import Discovery, read_market
+from arbsaga.venues.polymarket.discovery import Discovery, read_market, read_question
 from arbsaga.venues.polymarket.rest import Rest
 
 from .make import NO, V2_NO, V2_YES, YES
@@ -266,6 +266,74 @@ class TestListing:
         stub.answers["GET", "/markets/keyset"] = (500, "down")
         with pytest.raises(VenueError, match="down"):
             await discovery.listing(CONDITION)
+
+
+class TestQuestion:
+    def test_rules_are_description_and_source_in_this_order(self):
+        told = read_question(market(description="It resolves so.", resolutionSource="https://a.example/x"))
+        assert (told.venue, told.market, told.title) == ("polymarket", CONDITION, "Will it?")
+        assert told.rules == "It resolves so.\n\nResolution source: https://a.example/x"
+        assert read_question(market(description="It resolves so.", resolutionSource="")).rules == "It resolves so."
+
+    @pytest.mark.parametrize(
+        ("end", "ms"),
+        [
+            ("2026-12-31T12:00:00Z", 1_798_718_400_000),
+            ("2026-12-31", 1_798_675_200_000),
+            ("2026-12-31T12:00:00.250+00:00", 1_798_718_400_250),
+            (None, 0),
+            ("soon", 0),
+        ],
+    )
+    def test_the_end_is_told_in_ms(self, end, ms):
+        """A time, a date or nothing: one that cannot be read costs neither the market nor its question."""
+        told, listed = read_question(market(endDate=end)), read_market(market(endDate=end))
+        assert (told.closes_ms, told.resolves_ms, listed.closes_ms, listed.resolves_ms) == (ms, ms, ms, ms)
+
+    @pytest.mark.parametrize(
+        ("changes", "status"),
+        [
+            ({}, "active"),
+            ({"acceptingOrders": False}, "paused"),
+            ({"active": False}, "paused"),
+            ({"closed": True}, "closed"),
+            ({"umaResolutionStatus": "proposed"}, "proposed"),
+            ({"umaResolutionStatus": "disputed", "closed": True}, "disputed"),
+            ({"umaResolutionStatus": "", "resolutionStatus": "active"}, "active"),
+            ({"resolutionStatus": "resolved", "closed": True}, "resolved"),
+        ],
+    )
+    def test_the_resolutions_word_comes_before_the_markets(self, changes, status):
+        told = read_question(market(**changes))
+        assert (told.status, told.open) == (status, read_market(market(**changes)).open)
+
+    async def test_on_the_exchange(self, rig):
+        venue = rig.venue()
+        for event_id in ("1", "2"):
+            here = rig.markets(event_id)[0]
+            told = await venue.question(here.condition_id)
+            assert (told.market, told.title, told.status, told.open) == (
+                here.condition_id,
+                here.question,
+                "active",
+                True,
+            )
+            assert here.question in told.rules
+            assert told.closes_ms == here.resolves_ms // 1000 * 1000
+        rig.engine.resolve(rig.markets("1")[0].condition_id, 1)
+        told = await venue.question(rig.markets("1")[0].condition_id)
+        assert (told.status, told.open) == ("resolved", False)
+
+    async def test_a_market_we_could_not_trade_has_a_question_too(self, stub, discovery):
+        stub.answers["GET", "/markets/keyset"] = {"markets": [market(enableOrderBook=False)]}
+        assert (await discovery.question(CONDITION)).title == "Will it?"
+        with pytest.raises(UnknownThing):
+            await discovery.listing(CONDITION)
+
+    @pytest.mark.parametrize("market", ["0x" + "99" * 32, "nonsense"])
+    async def test_unknown_market_is_one_line(self, rig, market):
+        with pytest.raises(UnknownThing, match="give its condition id"):
+            await rig.venue().question(market)
 
 
 async def test_endless_pages_end(stub, discovery, monkeypatch):

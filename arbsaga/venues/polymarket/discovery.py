@@ -7,6 +7,7 @@ keyset pagination and Protocol V2 migration.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from arbsaga.errors import BadMessage, UnknownThing, VenueError
 from arbsaga.venues.polymarket.orders import TICKS, is_v2_token
 from arbsaga.venues.polymarket.records import condition_id, decimal
 from arbsaga.venues.polymarket.rest import MAX_PAGES, Query, RefusedRead, Rest
-from arbsaga.venues.port import EventListing, MarketListing
+from arbsaga.venues.port import EventListing, MarketListing, Question
 
 NAME = "polymarket"
 MAX_EVENTS = 500
@@ -63,15 +64,26 @@ class Discovery:
 
     async def listing(self, market: str) -> MarketListing:
         """One market by its condition id, open or resolved. Raises UnknownThing, VenueError."""
+        for raw in await self._asked(market):
+            if (found := await self._market(raw)) is not None:
+                return found
+        raise _unknown(market)
+
+    async def question(self, market: str) -> Question:
+        """What a market asks, tradable by us or not. Raises UnknownThing, VenueError."""
+        for raw in await self._asked(market):
+            return read_question(raw)
+        raise _unknown(market)
+
+    async def _asked(self, market: str) -> list[Raw]:
+        """The records of the one market that is asked about."""
         try:
-            found = await self._markets([market])
+            found = await self._records([market])
         except RefusedRead as error:
             if error.status not in (400, 404, 422):
                 raise
-            found = {}
-        if market.lower() not in found and condition_id(market) not in found:
-            raise UnknownThing(f"Polymarket has no market {market}: give its condition id, 0x and 64 hex digits")
-        return found[condition_id(market)]
+            return []
+        return [raw for raw in found if condition_id(str(raw.get("conditionId"))) == condition_id(market)]
 
     async def _resolved(self, gone: Mapping[str, EventListing]) -> list[EventListing]:
         """Events, with only their markets that are decided. The others are asked for again next time."""
@@ -88,19 +100,21 @@ class Discovery:
         ]
 
     async def _markets(self, conditions: Sequence[str]) -> dict[str, MarketListing]:
-        """Markets by condition id, closed or not (Gamma's default leaves closed ones out)."""
-        found: dict[str, MarketListing] = {}
+        """Markets by condition id, closed or not."""
+        markets = [market for raw in await self._records(conditions) if (market := await self._market(raw))]
+        return {market.yes.market: market for market in markets}
+
+    async def _records(self, conditions: Sequence[str]) -> list[Raw]:
+        """Gamma's records of markets, closed or not (its default leaves closed ones out)."""
+        found: list[Raw] = []
         for first in range(0, len(conditions), ASKED_AT_ONCE):
             asked = [
                 ("condition_ids", form) for one in conditions[first : first + ASKED_AT_ONCE] for form in _forms(one)
             ]
             for closed in ("false", "true"):
-                raw = await self._pages(
+                found += await self._pages(
                     "/markets/keyset", "markets", MAX_MARKETS, (*asked, *_VERSIONS, ("closed", closed))
                 )
-                for item in raw:
-                    if (market := await self._market(item)) is not None:
-                        found[market.yes.market] = market
         return found
 
     async def _pages(self, path: str, key: str, limit: int, query: Query) -> list[Raw]:
@@ -165,6 +179,10 @@ def _forms(condition: str) -> tuple[str, ...]:
     return (whole, whole[:-2]) if whole.endswith("00") else (whole,)
 
 
+def _unknown(market: str) -> UnknownThing:
+    return UnknownThing(f"Polymarket has no market {market}: give its condition id, 0x and 64 hex digits")
+
+
 def read_market(raw: Raw) -> MarketListing:
     """Gamma's record of a market. Raises ValueError, KeyError or TypeError for one that we must not trade."""
     version = raw["version"] if raw.get("version") is not None else "v1"
@@ -175,8 +193,52 @@ def read_market(raw: Raw) -> MarketListing:
     condition = condition_id(str(raw["conditionId"]))
     title = str(raw.get("groupItemTitle") or raw.get("question") or raw.get("slug") or condition)
     yes = Instrument(NAME, condition, tokens[0], tokens[1], Outcome.YES, title, rules)
-    is_open = bool(raw.get("active")) and not raw.get("closed") and bool(raw.get("acceptingOrders"))
-    return MarketListing(yes, yes.other(), open=is_open, winner=_winner(raw, version))
+    ends_ms = _ends_ms(raw)
+    return MarketListing(
+        yes, yes.other(), open=_is_open(raw), winner=_winner(raw, version), closes_ms=ends_ms, resolves_ms=ends_ms
+    )
+
+
+def read_question(raw: Raw) -> Question:
+    """A market's question and rules from Gamma's record: description, then the source that decides, if it has one.
+
+    `status` is the word of the resolution (`proposed`, `disputed`, ...) once there is one, before that whether the
+    market is active, paused or closed. The venue names one time, `endDate`: trading can go on after it.
+    """
+    ends_ms, source = _ends_ms(raw), str(raw.get("resolutionSource") or "")
+    texts = (str(raw.get("description") or ""), f"Resolution source: {source}" if source else "")
+    return Question(
+        venue=NAME,
+        market=condition_id(str(raw["conditionId"])),
+        title=str(raw.get("question") or raw.get("groupItemTitle") or ""),
+        rules="\n\n".join(text for text in texts if text),
+        status=_status(raw),
+        open=_is_open(raw),
+        closes_ms=ends_ms,
+        resolves_ms=ends_ms,
+    )
+
+
+def _status(raw: Raw) -> str:
+    resolution = str(raw.get("umaResolutionStatus") or raw.get("resolutionStatus") or "active")
+    if resolution not in ("active", "inactive"):
+        return resolution
+    if raw.get("closed"):
+        return "closed"
+    return "active" if _is_open(raw) else "paused"
+
+
+def _is_open(raw: Raw) -> bool:
+    return bool(raw.get("active")) and not raw.get("closed") and bool(raw.get("acceptingOrders"))
+
+
+def _ends_ms(raw: Raw) -> int:
+    """Gamma's `endDate`, a time or only a date, in UTC; 0 where it is missing or cannot be read."""
+    try:
+        end = datetime.fromisoformat(str(raw.get("endDate") or ""))
+    except ValueError:
+        return 0
+    return int(end.replace(tzinfo=end.tzinfo or UTC).timestamp() * 1000)
 
 
 def _tokens(raw: Raw, version: object) -> list[str]:

@@ -28,7 +28,7 @@ from arbsaga.venues.polymarket.settings import PolymarketSettings
 from arbsaga.venues.polymarket.signing import Signer
 from arbsaga.venues.polymarket.sockets import Keepalive
 from arbsaga.venues.polymarket.user_stream import UserStream
-from arbsaga.venues.port import AccountFill, BookSink, EventListing, Funds, MarketListing, OpenOrder
+from arbsaga.venues.port import AccountFill, BookSink, EventListing, Funds, MarketListing, OpenOrder, Question
 
 MAX_SKEW_S = 5
 """Requests are signed with our clock, in seconds; the venue's tolerance is not documented."""
@@ -200,6 +200,10 @@ class PolymarketVenue:
     async def listing(self, market: str) -> MarketListing:
         """See `Venue.listing`; `market` is a condition id."""
         return await self._discovery.listing(market)
+
+    async def question(self, market: str) -> Question:
+        """See `Venue.question`; `market` is a condition id."""
+        return await self._discovery.question(market)
 
     async def stream_books(self, tokens: Sequence[str], sink: BookSink) -> None:
         """See `Venue.stream_books`."""
