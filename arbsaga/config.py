@@ -15,9 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
 from arbsaga.detect.settings import AdmissionSettings, BasketSettings, ScanSettings
@@ -32,8 +32,12 @@ NOT_SETTINGS = frozenset({"ARBSAGA_CONFIG", "ARBSAGA_SHARED_DATA"})
 """Variables of our prefix that are no settings: where the file is, and where tests find recorded data."""
 SECRET_KEYS = {
     ("venue", "private_key"): "ARBSAGA_VENUE__PRIVATE_KEY, or name a file in venue.private_key_file",
+    ("kalshi", "private_key"): "ARBSAGA_KALSHI__PRIVATE_KEY, or name a file in kalshi.private_key_file",
     ("temporal", "api_key"): "ARBSAGA_TEMPORAL__API_KEY, or name a file in temporal.api_key_file",
 }
+
+VENUES = ("polymarket", "kalshi")
+"""Every venue that can be traded on, by the name that `venues` has it by."""
 
 Ms = Annotated[int, Field(ge=0, le=86_400_000)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000)]
@@ -67,10 +71,44 @@ class VenueSection(Section):
     dead_man: bool = Field(True, description="the venue cancels every open order 10 s after the watchdog dies")
 
 
-class PaperSection(Section):
-    """The simulated exchange that paper trading runs on."""
+class KalshiSection(Section):
+    """Kalshi: whose account, and where its services are."""
 
-    deposit: Dollars = Field(Decimal(1000), description="USD the paper account starts with")
+    key_id: str | None = Field(None, description="id of the API key, as kalshi.com shows it", min_length=1)
+    private_key: SecretStr | None = Field(None, description="only by environment ARBSAGA_KALSHI__PRIVATE_KEY")
+    private_key_file: Path | None = Field(None, description="PEM file (mode 0600) of the API key: RSA or Ed25519")
+    rest_url: str | None = Field(
+        None, description="REST; by default the venue's own, or the paper exchange", pattern="^https?://"
+    )
+    ws_url: str | None = Field(None, description="streams of books, orders and fills", pattern="^wss?://")
+    precision: Literal["0.01", "0.0001"] = Field(
+        "0.01", description="USD that balances are kept in: 0.0001 for a direct member"
+    )
+    max_book_age_ms: Ms = Field(2_000, description="a book of Kalshi proved longer ago than this is stale")
+
+
+class PairsSection(Section):
+    """Identical questions of two venues. Nothing is traded that a person has not approved."""
+
+    file: Path = Field(Path("pairs.toml"), description="the approved pairs; a relative name is in the data folder")
+    cap: Dollars = Field(Decimal(50), description="USD that trades of one pair may hold, where it names no cap")
+    check_ms: Annotated[int, Field(ge=500, le=3_600_000)] = Field(
+        10_000, description="how often texts, close times and status of the pairs are compared with the venues"
+    )
+
+
+class EntrySection(Section):
+    """How the legs of a trade over two venues are entered."""
+
+    order: Literal["parallel", "less-certain-first"] = Field(
+        "parallel", description="or less-certain-first: the leg that fills less often goes first, the other follows it"
+    )
+
+
+class PaperSection(Section):
+    """The simulated exchanges that paper trading runs on."""
+
+    deposit: Dollars = Field(Decimal(1000), description="USD the paper account starts with (Kalshi: on each shard)")
 
 
 class LiveSection(Section):
@@ -151,6 +189,7 @@ class ScanSection(Section):
     cooldown_ms: Ms = Field(10_000, description="a basket rests this long after a trade that failed")
     max_book_age_ms: Ms = Field(2_000, description="a book proved longer ago than this is stale")
     max_book_skew_ms: Ms = Field(500, description="books proved further apart than this are torn")
+    max_cross_skew_ms: Ms = Field(1_500, description="the same for the books of two venues, which have a stream each")
     discovery_ms: Annotated[int, Field(ge=100)] = Field(2_000, description="how often new markets are looked for")
 
 
@@ -168,9 +207,15 @@ class Config(BaseSettings):
     )
 
     mode: Literal["paper", "live"] = Field("paper", description="paper: simulated exchange; live: real money")
+    venues: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("polymarket",), description="where to trade: polymarket, kalshi, or both", validate_default=False
+    )
     account: str = Field("main", description="name of the account in desk and ledger", pattern="^[A-Za-z0-9_-]{1,40}$")
     data_dir: Path = Field(Path(".arbsaga"), description="folder of ledger, server state, logs, paper key")
     venue: VenueSection = VenueSection()
+    kalshi: KalshiSection = KalshiSection()
+    pairs: PairsSection = PairsSection()
+    entry: EntrySection = EntrySection()
     paper: PaperSection = PaperSection()
     live: LiveSection = LiveSection()
     temporal: TemporalSection = TemporalSection()
@@ -181,6 +226,27 @@ class Config(BaseSettings):
     undo: UndoSection = UndoSection()
     scan: ScanSection = ScanSection()
     notify: NotifySection = NotifySection()
+
+    @field_validator("venues", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        """A list as the environment and the command line write it: `polymarket,kalshi`, or as JSON."""
+        return tuple(re.findall(r"[^\s,\"\[\]]+", given)) if isinstance(given, str) else given
+
+    @field_validator("venues")
+    @classmethod
+    def _known(cls, venues: tuple[str, ...]) -> tuple[str, ...]:
+        if not venues:
+            raise ValueError(f"name at least one venue of {', '.join(VENUES)}")
+        for name in venues:
+            if name not in VENUES:
+                close = difflib.get_close_matches(name.lower(), VENUES, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(VENUES)}"
+                raise ValueError(f"there is no venue {name!r}; {hint}")
+        if len(set(venues)) < len(venues):
+            twice = next(name for name in venues if venues.count(name) > 1)
+            raise ValueError(f"{twice} is named twice: name each venue once")
+        return venues
 
     @classmethod
     def settings_customise_sources(
@@ -229,6 +295,18 @@ class Config(BaseSettings):
         """The limits of undoing as a trade's plan carries them."""
         undo = self.undo
         return UndoLimits(Usd(undo.loss_budget), undo.rounds, Size(undo.residue), Usd(undo.residue_usd))
+
+    def kalshi_key(self) -> tuple[str, str]:
+        """Kalshi's key id, and its private key as PEM. Raises SecretError where one of them is missing."""
+        section = self.kalshi
+        pem = _secret(section.private_key, section.private_key_file, "kalshi.private_key_file")
+        if section.key_id is None:
+            raise SecretError("kalshi.key_id is missing: set it to the id that kalshi.com shows for the API key")
+        if pem is None:
+            raise SecretError(
+                "kalshi.private_key is missing: set ARBSAGA_KALSHI__PRIVATE_KEY or kalshi.private_key_file"
+            )
+        return section.key_id, pem
 
     def private_key(self) -> str:
         """The signing key from the environment or its file. Raises SecretError where neither is set."""
@@ -383,5 +461,5 @@ def _toml(value: object) -> str:
     if isinstance(value, int | Decimal):
         return str(value)
     if isinstance(value, tuple):
-        return "[]"
+        return "[" + ", ".join(map(_toml, value)) + "]"
     return f'"{value if value is not None else ""}"'
