@@ -152,6 +152,7 @@ def test_what_a_person_can_get_wrong_is_one_line(said: Arbsaga, data: Path, tmp_
     with DataFolder(data).lock():
         said(*REBUILD, "--replace", env=AWAY).is_one_clear_line("another `arbsaga up`")
     said(*REBUILD, env={**AWAY, "ARBSAGA_VENUE__PRIVATE_KEY": ""}).is_one_clear_line("private")
+    said("ledger", "rebuild", "--data-dir", "elsewhere").is_one_clear_line("no data folder elsewhere")
     shutil.copy(ledger, data / "copy")
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

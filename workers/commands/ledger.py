@@ -48,6 +48,8 @@ def rebuild_command(
 ) -> int:
     """Make the ledger again, in a new file, from the histories on the Temporal server and in its archive."""
     config, _ = read(config_file, data_dir)
+    if config.temporal.address is None and not config.data_dir.expanduser().is_dir():
+        raise UserError(f"no data folder {config.data_dir}: it holds the histories; give the right --data-dir")
     folder = open_folder(config, "rebuild")
     path = files.path_of(config.ledger.url or folder.ledger_url)
     target = files.beside(path)
