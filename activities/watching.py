@@ -9,6 +9,7 @@ from arbsaga.domain.evidence import decided
 from arbsaga.domain.orders import OrderView
 from arbsaga.saga.messages import PollFills
 from arbsaga.venues.port import Venue
+from arbsaga.venues.several import concerned
 
 STREAM_UP_MS = 1_000
 """How often requests are made although the user stream is alive: a frame may have been lost."""
@@ -22,6 +23,7 @@ async def watch(venue: Venue, ask: PollFills, known: tuple[OrderView, ...], left
     Every source is asked at least once. Raises a retryable error when this worker stops, so that
     another goes on watching.
     """
+    venue = concerned(venue, known)
     end = time.monotonic() + left_ms / 1000
     ids = [view.order_id for view in known]
     seen = known
