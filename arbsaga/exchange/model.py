@@ -54,7 +54,10 @@ class Event:
 
 @dataclass(slots=True)
 class Market:
-    """One YES/NO question. `token_ids` are (YES, NO); `winner` is 0 for YES, 1 for NO, None while open."""
+    """One YES/NO question. `token_ids` are (YES, NO); `winner` is 0 for YES, 1 for NO, None while open.
+
+    `outcome` is how it will resolve where that is settled beforehand, and told to nobody; None: by chance.
+    """
 
     condition_id: str
     event_id: str
@@ -74,6 +77,8 @@ class Market:
     opened_ms: int = 0
     resolves_ms: int | None = None
     winner: int | None = None
+    outcome: int | None = None
+    description: str = ""
 
     def complement(self, token_id: str) -> str:
         """The other token of the same market."""

@@ -46,7 +46,7 @@ def market_fields(market: Market) -> Fields:
 
 def read_market(fields: Fields) -> Market:
     """The market of its record."""
-    values = {name: fields[name] for name in Market.__slots__}
+    values = {name: fields[name] for name in Market.__slots__ if name in fields}  # older journals know fewer
     exact = {"tick": parse(fields["tick"]), "min_size": parse(fields["min_size"])}
     return Market(**values | exact | {"token_ids": tuple(fields["token_ids"]), "fee_rate": Decimal(fields["fee_rate"])})
 

@@ -61,6 +61,9 @@ class Resolution:
             self.core.plan(self.core.clock() + 1_000, "resolve", condition_id)
             return
         event = self.state.events[market.event_id]
+        if market.outcome is not None:
+            self.resolve(condition_id, market.outcome)
+            return
         if not event.neg_risk:
             self.resolve(condition_id, YES if self.core.rng.randrange(ONE) < self._chance(market) else NO)
             return

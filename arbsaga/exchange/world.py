@@ -7,7 +7,7 @@ engine resolves markets when their time comes, with chances read from the books.
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,8 @@ from arbsaga.exchange.fair import HALF_SPREAD
 from arbsaga.exchange.house import MAKER, TAKER, order_ids
 from arbsaga.exchange.ids import v1_ids, v2_event_id, v2_ids
 from arbsaga.exchange.model import Event, Market
+from arbsaga.exchange.paired import PairedSettings
+from arbsaga.exchange.paired_world import PairedWorld
 from arbsaga.exchange.traders import EventTraders, Mispricing
 
 TICK_MS: Final = 100
@@ -31,7 +33,8 @@ _LATE_MS: Final = 2_000
 @dataclass(frozen=True, slots=True)
 class WorldSettings:
     """`lifetime_s`: (least, most) seconds from an event's opening to its resolution. `mispricing` None: never by
-    itself, only when planted. `half_spread` is the least distance of quotes from fair prices (base units)."""
+    itself, only when planted. `half_spread` is the least distance of quotes from fair prices (base units). `paired`:
+    the questions that another venue lists too, None for none."""
 
     seed: int = 0
     neg_risk_events: int = 10
@@ -39,6 +42,7 @@ class WorldSettings:
     lifetime_s: tuple[int, int] = (20, 60)
     mispricing: Mispricing | None = field(default_factory=Mispricing)
     half_spread: int = HALF_SPREAD
+    paired: PairedSettings | None = None
 
 
 class World:
@@ -50,6 +54,7 @@ class World:
         self._shapes += [BINARIES[at % len(BINARIES)] for at in range(settings.binary_events)]
         self._ids: Iterator[str] = iter(())
         self._open: dict[int, EventTraders] = {}
+        self._paired: PairedWorld | None = None
         self._next_ms = 0
         self.paused = False
         """While True, no event opens or resolves and no house order moves."""
@@ -72,6 +77,10 @@ class World:
         for slot in range(len(self._shapes)):
             traders = self._open.get(slot) or self._open_event(slot)
             traders.quote_all()
+        if self._settings.paired is not None:
+            paired = replace(self._settings.paired, seed=self._settings.seed)
+            self._paired = PairedWorld(self._engine, paired, self._ids)
+            self._paired.step(self._next_ms)
 
     def step(self) -> None:
         """Do every tick that is due by the clock, and replace events that have resolved."""
@@ -81,6 +90,8 @@ class World:
         while self._next_ms <= now_ms and not self.paused:
             for slot in list(self._open):
                 self._tick(slot)
+            if self._paired is not None:
+                self._paired.step(self._next_ms)
             self._next_ms += TICK_MS
 
     async def run(self) -> None:

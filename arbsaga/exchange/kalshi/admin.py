@@ -71,7 +71,7 @@ class Admin:
         return reply({"path": str(path.absolute()), "lines": path.read_bytes().count(b"\n")})
 
     async def state(self, _: web.Request) -> web.Response:
-        """GET: accounts that are not the house's, what they have and what rests, counters."""
+        """GET: accounts that are not the house's, what they have, what rests and what is to be paid out, counters."""
         engine = self._venue.engine
         return reply(
             {
@@ -79,6 +79,7 @@ class Admin:
                 "events": len(engine.events),
                 "markets": len(engine.markets),
                 "open_markets": sum(market.status == "active" for market in engine.markets.values()),
+                "pending_payouts": [ticker for ticker in engine.unpaid if self._is_held(ticker)],
                 "accepted": engine.accepted,
                 "duplicates": engine.duplicates,
                 "messages": self._hub.messages,
@@ -185,6 +186,10 @@ class Admin:
         """POST {"order_id"}: takes back an order that was put up by hand."""
         answer = self._venue.engine.cancel(HOUSE, await _text(request, "order_id"))
         return reply({"order_id": answer.order_id, "reduced_by": format_units(answer.reduced_by)})
+
+    def _is_held(self, ticker: str) -> bool:
+        accounts = (account for account in self._venue.engine.accounts() if not account.house)
+        return any(held.net for account in accounts for name, held in account.positions.items() if name == ticker)
 
     def _account(self, account: Account) -> Json:
         return {

@@ -214,6 +214,11 @@ class Engine:
         """Give a determined or disputed market a new value; the settlement timer starts anew. Raises ValueError."""
         self._lifecycles.amend(self._core.market(ticker), value)
 
+    @property
+    def unpaid(self) -> list[str]:
+        """Markets that are decided and have not been paid out."""
+        return [market.ticker for market in self.markets.values() if market.status in ("determined", "amended")]
+
     # Accounts
 
     def create_account(self, account_id: str, *, house: bool = False) -> Account:

@@ -28,9 +28,9 @@ KEYS = "kalshi_keys.json"
 class KalshiSettings:
     """What the exchange is started with.
 
-    `port` 0 takes a free one. `data_dir` holds the truth journal and the public keys; a second start with the same
-    folder goes on where the first one ended. `deposits` are USD by (member, shard), given once. `world` None: nothing
-    but what callers and the admin API do.
+    `port` 0 takes a free one. `data_dir` holds the truth journal, named `truth`, and the public keys; a second start
+    with the same folder goes on where the first one ended. `deposits` are USD by (member, shard), given once. `world`
+    None: nothing but what callers and the admin API do.
     """
 
     data_dir: Path
@@ -42,6 +42,7 @@ class KalshiSettings:
     deposits: Mapping[tuple[str, int], Decimal] = field(default_factory=dict)
     engine: EngineSettings = field(default_factory=EngineSettings)
     wire: WireSettings = field(default_factory=WireSettings)
+    truth: str = TRUTH
 
 
 async def run(settings: KalshiSettings, ready: Callable[[str], None] | None = None) -> None:
@@ -61,7 +62,7 @@ async def run(settings: KalshiSettings, ready: Callable[[str], None] | None = No
 @asynccontextmanager
 async def _serving(settings: KalshiSettings) -> AsyncIterator[tuple[str, World | None]]:
     with closing(bound(settings.host, settings.port)) as listener, closing(_recovered(settings)) as engine:
-        truth, keys = settings.data_dir / TRUTH, settings.data_dir / KEYS
+        truth, keys = settings.data_dir / settings.truth, settings.data_dir / KEYS
         venue = Venue(engine, truth, wall_ms, settings.wire, keys, settings.seed)
         world = None
         if settings.world is not None:
@@ -92,7 +93,7 @@ def _recovered(settings: KalshiSettings) -> Engine:
             f"the data folder {settings.data_dir} cannot be made ({error.strerror}): name another with --data-dir"
         ) from error
     chosen = replace(settings.engine, seed=settings.seed)
-    engine = Engine.recover(settings.data_dir / TRUTH, wall_ms, chosen, faults)
+    engine = Engine.recover(settings.data_dir / settings.truth, wall_ms, chosen, faults)
     for member, shard, amount in deposits:
         account = engine.account(member)
         if account is None or shard not in account.cash:

@@ -6,7 +6,7 @@ every price grid and fee type that is traded here, and events on other shards.
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from arbsaga.exchange.fair import GRID, draw_fair, drift
 from arbsaga.exchange.kalshi.engine import Engine
 from arbsaga.exchange.kalshi.house import MAKER, STEP, HouseBook
 from arbsaga.exchange.kalshi.model import WHOLE_CENTS, Event, FeeType, Market, Series
+from arbsaga.exchange.kalshi.paired_world import TAPERED, PairedWorld
+from arbsaga.exchange.paired import PairedSettings
 from arbsaga.exchange.units import ONE
 
 TICK_MS: Final = 250
@@ -25,7 +27,6 @@ _DAY_MS: Final = 86_400_000
 _DRIFT: Final = 0.2
 _LATE_MS: Final = 2_000
 _DECI: Final = ((0, ONE, 1_000),)
-_TAPERED: Final = ((0, 100_000, 1_000), (100_000, 900_000, 10_000), (900_000, ONE, 1_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ KINDS: Final = (
     Kind("KXRATE", "KXRATE-27JAN", "Economics", "What does the central bank do?", ("CUT", "HOLD", "HIKE"), "quadratic"),
     Kind("KXRAIN", "KXRAIN-27JAN", "Climate and Weather", "Does it rain in the capital?", ("YES",)),
     Kind("KXCOIN", "KXCOIN-27JAN", "Crypto", "Is the coin above $100,000?", ("T100",), "quadratic_with_maker_fees",
-         exchange_index=2, price_ranges=_TAPERED),
+         exchange_index=2, price_ranges=TAPERED),
     Kind("KXBALL", "KXBALL-27APR", "Sports", "Who wins the opening game?", ("HOME", "AWAY"), exchange_index=3,
          price_ranges=_DECI),
     Kind("KXINDEX", "KXINDEX-27JAN", "Financials", "Does the index close higher?", ("UP",), "quadratic",
@@ -58,10 +59,11 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WorldSettings:
-    """`kinds` are the events that are opened, once."""
+    """`kinds` are the events that are opened, once. `paired`: the questions that another venue lists too, or None."""
 
     seed: int = 0
     kinds: tuple[Kind, ...] = KINDS
+    paired: PairedSettings | None = None
 
 
 class World:
@@ -73,6 +75,9 @@ class World:
         self._fair: dict[str, list[int]] = {}
         self._books: dict[str, HouseBook] = {}
         self._planted: dict[str, tuple[int, int]] = {}
+        self._paired: PairedWorld | None = None
+        if settings.paired is not None:
+            self._paired = PairedWorld(engine, clock, replace(settings.paired, seed=settings.seed))
         self._next_ms = 0
         self.paused = False
 
@@ -88,6 +93,8 @@ class World:
             for ticker in tickers_of(kind):
                 self._books[ticker] = HouseBook(self._engine, self._engine.markets[ticker], str(self._settings.seed))
         self._quote()
+        if self._paired is not None:
+            self._paired.step(self._next_ms)
 
     def step(self) -> None:
         """Do every tick that is due by the clock."""
@@ -95,6 +102,8 @@ class World:
         if self.paused or now_ms - self._next_ms > _LATE_MS:
             self._next_ms = max(self._next_ms, now_ms)  # no burst of ticks after a pause
         while self._next_ms <= now_ms and not self.paused:
+            if self._paired is not None:
+                self._paired.step(self._next_ms)
             for fair in self._fair.values():
                 if self._rng.random() < _DRIFT:
                     drift(self._rng, fair)

@@ -158,7 +158,8 @@ def _market(venue: Venue, market: Market) -> Json:
         "question": market.question,
         "conditionId": short_condition(market),
         "slug": market.slug,
-        "description": f'Resolves to "Yes" if this is so, by official announcement, else to "No": {market.question}',
+        "description": market.description
+        or f'Resolves to "Yes" if this is so, by official announcement, else to "No": {market.question}',
         "resolutionSource": "https://example.org/results",
         "outcomes": '["Yes", "No"]',
         "outcomePrices": json.dumps([str(outcome_price(venue, market, index)) for index in (0, 1)]),

@@ -130,7 +130,7 @@ def _record(venue: Venue, market: Market) -> Json:
         "condition_id": market.condition_id,
         "question_id": market.condition_id,
         "question": market.question,
-        "description": "",
+        "description": market.description,
         "market_slug": market.slug,
         "end_date_iso": iso(market.resolves_ms) if market.resolves_ms is not None else None,
         "game_start_time": None,
