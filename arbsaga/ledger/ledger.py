@@ -260,6 +260,12 @@ class Ledger:
         with self._reading() as connection:
             return {token: Size(amount) for token, amount in connection.execute(query)}
 
+    def held(self, account: str, tokens: Sequence[str]) -> dict[str, Size]:
+        """Shares of these tokens by our books, those without any left out."""
+        with self._reading() as connection:
+            each = {token: booking.shares(connection, account, token) for token in tokens}
+        return {token: shares for token, shares in each.items() if shares}
+
     def postings_balance(self) -> Usd:
         """How far all postings are from zero, added up over every unit: anything but 0 is a bug."""
         table = models.postings.c

@@ -63,6 +63,7 @@ class MemoryVenue:
         self.settle_ms = settle_ms
         self.stream_up = True
         self.down = ""
+        self.barring = ""
         self.calls: list[str] = []
         self._news = asyncio.Event()
 
@@ -172,6 +173,9 @@ class MemoryVenue:
     async def funds(self, buys: Sequence[Instrument]) -> Funds:
         self.calls.append("funds")
         return Funds(self.cash_left)
+
+    async def barred(self, instruments: Sequence[Instrument]) -> str:
+        return self.barring
 
     async def sellable(self, token: str) -> Size:
         confirmed = Decimal(0)

@@ -9,17 +9,20 @@ import pytest
 from memory_venue import MemoryVenue, now_ms
 from temporal_rig import D, make_plan
 
-from activities.depth import DepthCheck, DepthSettings, most_spent
-from arbsaga.domain.baskets import Leg
+from activities.depth import DepthCheck, DepthSettings, most_spent, paused
+from arbsaga.domain.baskets import BasketKind, Leg, cross
 from arbsaga.domain.books import Book, BookRef
 from arbsaga.domain.fees import FeeSchedule
-from arbsaga.domain.instruments import Side
-from arbsaga.domain.money import Usd
+from arbsaga.domain.instruments import Instrument, MarketRules, Outcome, Side
+from arbsaga.domain.money import Size, Usd
+from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderView
 from arbsaga.errors import VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.judge import entry_orders
-from arbsaga.saga.messages import Patience, TradePlan
+from arbsaga.saga.messages import Patience, Phase, TradePlan
+from arbsaga.saga.trade import Trade
 from arbsaga.venues.port import Funds
+from arbsaga.venues.several import Several
 
 SLOW = Patience(send_by=30_000)
 
@@ -106,7 +109,7 @@ async def test_orders_may_not_outlive_the_lease(check: DepthCheck, plan: TradePl
 async def test_cash_and_allowance_are_needed(check: DepthCheck, plan: TradePlan, venue: MemoryVenue) -> None:
     """Not enough free cash, or a missing allowance, and nothing is sent."""
     venue.cash_left = Usd(D("9.83"))
-    assert await check.refusal(plan) == "only 9.83 USD free at the venue, 9.84 reserved for the trade"
+    assert await check.refusal(plan) == "only 9.83 USD free at memory, 9.84 wanted"
 
 
 async def test_a_missing_allowance_is_named(check: DepthCheck, plan: TradePlan, venue: MemoryVenue) -> None:
@@ -149,7 +152,7 @@ async def test_funds_are_asked_for_once_and_promises_counted(
     """A second trade at the same time cannot spend the first one's cash."""
     venue.cash_left = Usd(D("15.00"))
     assert await check.refusal(plan) == ""
-    assert await check.refusal(plan) == "only 5.16 USD free at the venue, 9.84 reserved for the trade"
+    assert await check.refusal(plan) == "only 5.16 USD free at memory, 9.84 wanted"
     assert venue.calls.count("funds") == 1
 
 
@@ -228,3 +231,142 @@ async def test_a_plan_that_was_entered_is_known(check: DepthCheck, plan: TradePl
 def test_money_is_decimal(plan: TradePlan) -> None:
     """No float on the way to the worst case."""
     assert isinstance(most_spent(plan), Decimal)
+
+
+# Two venues: money by pocket, pauses and netted positions by venue, books each with its own age.
+
+HERE = Instrument("polymarket", "0xabc", "111", "222", Outcome.YES, "Rain", MarketRules(D("0.01")))
+THERE = Instrument(
+    "kalshi",
+    "KXRAIN",
+    "kalshi:KXRAIN:NO",
+    "kalshi:KXRAIN:YES",
+    Outcome.NO,
+    "Rain",
+    MarketRules(D("0.01"), min_size=D("0.01"), min_notional=D(0), nets=True, pocket="2"),
+)
+
+
+@pytest.fixture
+def there() -> MemoryVenue:
+    return MemoryVenue()
+
+
+@pytest.fixture
+def both(venue: MemoryVenue, there: MemoryVenue) -> Several:
+    return Several({"polymarket": venue, "kalshi": there})
+
+
+@pytest.fixture
+def pair(venue: MemoryVenue, there: MemoryVenue) -> TradePlan:
+    """12 YES here at 0.41, 12 NO there at 0.41."""
+    venue.quote(HERE, "0.41", "0.39")
+    there.quote(THERE, "0.41", "0.39")
+    plan = make_plan(patience=SLOW)
+    return replace(plan, basket=cross("rain", "Will it rain?", BasketKind.IDENTITY, HERE, THERE), books=())
+
+
+async def test_a_pair_passes_when_both_venues_agree(both: Several, ledger: Ledger, pair: TradePlan) -> None:
+    assert await DepthCheck(both, ledger).refusal(pair) == ""
+
+
+async def test_each_pocket_must_hold_what_its_own_buys_cost(
+    both: Several, ledger: Ledger, pair: TradePlan, there: MemoryVenue
+) -> None:
+    """9.84 USD in all are no help where the venue's shard has 3."""
+    there.cash_left = Usd(D("3.00"))
+    refusal = await DepthCheck(both, ledger).refusal(pair)
+    assert refusal == "only 3.00 USD free at kalshi, shard 2, 4.92 wanted: move collateral to that shard"
+
+
+async def test_what_was_promised_counts_in_its_own_pocket(
+    both: Several, ledger: Ledger, pair: TradePlan, venue: MemoryVenue, there: MemoryVenue
+) -> None:
+    venue.cash_left, there.cash_left = Usd(D("100")), Usd(D("9.00"))
+    check = DepthCheck(both, ledger)
+    assert await check.refusal(pair) == ""
+    refusal = await check.refusal(pair)
+    assert refusal == "only 4.08 USD free at kalshi, shard 2, 4.92 wanted: move collateral to that shard"
+    assert venue.calls.count("funds") == there.calls.count("funds") == 1
+
+
+async def test_a_venue_that_is_paused_refuses_the_pair(
+    both: Several, ledger: Ledger, pair: TradePlan, there: MemoryVenue
+) -> None:
+    """Refused before any order: the other leg would stand alone."""
+    there.barring = "maintenance until 05:00 ET"
+    assert await DepthCheck(both, ledger).refusal(pair) == "kalshi is paused: maintenance until 05:00 ET"
+    assert paused("polymarket", "Polymarket restarts: 9 s to go") == "Polymarket restarts: 9 s to go"
+
+
+async def test_a_dead_venue_refuses_the_pair(
+    both: Several, ledger: Ledger, pair: TradePlan, there: MemoryVenue
+) -> None:
+    there.down = "connection refused"
+    assert await DepthCheck(both, ledger).refusal(pair) == "the venue cannot be asked: connection refused"
+
+
+async def test_a_netting_venue_is_not_entered_against_what_is_held(
+    both: Several, ledger: Ledger, pair: TradePlan
+) -> None:
+    """Buying NO there would sell the YES that another trade counts on."""
+    ledger.open_account(pair.account, "kalshi", Usd(D(100)))
+    ledger.record(bought(pair.account, THERE.other()))
+    refusal = await DepthCheck(both, ledger).refusal(pair)
+    assert refusal == "holds the other side of KXRAIN: buying this would close it"
+
+
+async def test_the_same_side_and_another_venues_other_side_may_be_held(
+    both: Several, ledger: Ledger, pair: TradePlan
+) -> None:
+    for of in (THERE, HERE.other()):
+        ledger.record(bought(pair.account, of))
+    assert await DepthCheck(both, ledger).refusal(pair) == ""
+
+
+def bought(account: str, of: Instrument):
+    """A trade that has bought 5 of it, and 5 of something else."""
+    plan = replace(make_plan(), account=account)
+    legs = (Leg(of), plan.basket.legs[1])
+    plan = replace(plan, basket=replace(plan.basket, legs=legs))
+    entry = entry_orders(plan)[0]
+    fill = Fill("f1", Size(D(5)), entry.limit, Usd(D(0)), FillStatus.CONFIRMED, now_ms())
+    view = OrderView(entry, f"id-{of.token}", OrderState.DONE, (fill,), Size(D(5)))
+    return Trade(plan, (view,)).record(Phase.FLAT, "", now_ms())
+
+
+async def test_live_books_are_judged_by_their_own_venues_age(
+    both: Several, ledger: Ledger, pair: TradePlan, venue: MemoryVenue, there: MemoryVenue
+) -> None:
+    """A venue that proves its books slowly may be older, and the two may lie further apart than one venue's."""
+    settings = DepthSettings(max_age_by_venue={"kalshi": 9_000}, max_cross_skew_ms=10_000)
+
+    def live_books(age_ms: int) -> list[Book]:
+        at = now_ms()
+        return [
+            Book("111", venue.bids["111"], venue.asks["111"], 0, at, at),
+            Book(THERE.token, there.bids[THERE.token], there.asks[THERE.token], 0, at - age_ms, at - age_ms),
+        ]
+
+    check = DepthCheck(both, ledger, lambda tokens: live_books(5_000), settings)
+    assert await check.refusal(pair) == ""
+    assert venue.calls.count("books") == there.calls.count("books") == 0
+    check = DepthCheck(both, ledger, lambda tokens: live_books(5_000), replace(settings, max_cross_skew_ms=4_000))
+    assert await check.refusal(pair) == ""
+    assert venue.calls.count("books") == there.calls.count("books") == 1, "torn: both are asked for"
+
+
+async def test_a_plan_whose_second_leg_went_first_is_known_by_it(
+    ledger: Ledger, both: Several, pair: TradePlan
+) -> None:
+    first = replace(pair, first=(1,))
+    ledger.intend([(entry_orders(pair)[1], "k1")], account="a", workflow_id="w", lease_id="l")
+    assert await DepthCheck(both, ledger).entered(first)
+    assert not await DepthCheck(both, ledger).entered(pair)
+
+
+async def test_a_leg_that_sells_needs_no_money(both: Several, ledger: Ledger, pair: TradePlan) -> None:
+    """And is not against a position on the other side."""
+    legs = tuple(replace(leg, side=Side.SELL) for leg in pair.basket.legs)
+    selling = replace(pair, basket=replace(pair.basket, legs=legs))
+    assert most_spent(selling) == 0
