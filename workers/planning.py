@@ -1,25 +1,17 @@
 """From an opportunity to the plan of a trade: the one place where a trade gets its id."""
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 
-from arbsaga.detect import Opportunity
-from arbsaga.domain.books import Book
-from arbsaga.domain.money import NO_USD, Price, Usd
-from arbsaga.domain.pricing import Gates, LegQuote, Quote, price_basket
+from arbsaga.detect import FillRates, Opportunity, less_certain_first
+from arbsaga.domain.capital import affordable, most_spent
+from arbsaga.domain.pricing import Quote
 from arbsaga.saga.messages import Patience, PlannedLeg, TradePlan, UndoLimits
 from workers.desk_client import Taken
 
+__all__ = ["affordable", "most_spent", "new_trade_id", "plan_trade"]
+
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
-_DEAREST = Price(Decimal("0.5"))
-"""The price at which `p * (1 - p)`, and so the fee of a share, is highest."""
-
-
-PRICINGS = 3
-SLIGHTLY_LESS = Decimal("0.999")
 
 
 def new_trade_id(now_ms: int) -> str:
@@ -28,37 +20,20 @@ def new_trade_id(now_ms: int) -> str:
     return f"{at:%y%m%dT%H%M%S}{now_ms % 1000:03d}-{''.join(secrets.choice(_ALPHABET) for _ in range(6))}"
 
 
-def most_spent(quote: Quote) -> Usd:
-    """The most USD that entering can cost: every share at its limit, with the dearest fee up to it. To be reserved."""
-    return Usd(sum((_most(leg) for leg in quote.legs), NO_USD))
-
-
-def _most(leg: LegQuote) -> Usd:
-    dearest = min(leg.limit, _DEAREST)
-    return Usd(leg.size * leg.limit + leg.leg.instrument.rules.fee.taker_fee(leg.size, dearest))
-
-
-def affordable(quote: Quote, limit: Usd, books: Mapping[str, Book], gates: Gates) -> Quote | None:
-    """The quote, priced anew for less until it can cost at most `limit` USD; None when it is nothing then.
-
-    The budget of the gates bounds what the book asks; at its limits an order can cost a little more.
-    """
-    for _ in range(PRICINGS):
-        most = most_spent(quote)
-        if most <= limit:
-            return quote
-        budget = Usd((quote.cost + quote.fees) * limit / most * SLIGHTLY_LESS)
-        again = price_basket(quote.basket, books, replace(gates, budget=budget))
-        if not isinstance(again, Quote):
-            return None
-        quote = again
-    return None
-
-
 def plan_trade(
-    opportunity: Opportunity, quote: Quote, taken: Taken, *, account: str, patience: Patience, undo: UndoLimits
+    opportunity: Opportunity,
+    quote: Quote,
+    taken: Taken,
+    *,
+    account: str,
+    patience: Patience,
+    undo: UndoLimits,
+    rates: FillRates | None = None,
 ) -> TradePlan:
-    """The plan of a new trade: what of the opportunity can be afforded, with the capital taken for it."""
+    """The plan of a new trade: what of the opportunity can be afforded, with the capital taken for it.
+
+    With `rates` the leg that is less certain to fill goes first (setting `less-certain-first`); else all at once.
+    """
     return TradePlan(
         trade_id=new_trade_id(opportunity.decided_ms),
         account=account,
@@ -76,4 +51,5 @@ def plan_trade(
         books=opportunity.books,
         patience=patience,
         undo=undo,
+        first=less_certain_first(quote, rates) if rates is not None else (),
     )

@@ -29,8 +29,12 @@ class Admission:
         self._records: dict[str, _Record] = {}
         self._starts: deque[int] = deque()
 
-    def refusal(self, key: str, tokens: Sequence[str], now_ms: int) -> str:
-        """Why no trade on this basket may be started now, or empty. The text before a colon is its kind."""
+    def refusal(self, key: str, tokens: Sequence[str], now_ms: int, others: Sequence[str] = ()) -> str:
+        """Why no trade on this basket may be started now, or empty. The text before a colon is its kind.
+
+        `others` are the other outcomes of those tokens whose venue holds one signed position a market: bought there
+        while a trade holds the other, a token would close that trade's leg and open none.
+        """
         if key in self._in_flight:
             return "in flight"
         record = self._records.get(key)
@@ -38,6 +42,8 @@ class Admission:
             return record.why
         if any(not used.isdisjoint(tokens) for used in self._in_flight.values()):
             return "token in use: another trade takes from the same book"
+        if others and any(not used.isdisjoint(others) for used in self._in_flight.values()):
+            return "other side in use: the venue would close another trade's leg with this one"
         while self._starts and now_ms - self._starts[0] >= self._settings.pass_ms:
             self._starts.popleft()
         return "pass limit" if len(self._starts) >= self._settings.max_starts else ""

@@ -1,7 +1,8 @@
-"""Which baskets there are, built from the venue's events, and which of them a token touches."""
+"""Which baskets there are, built from the venues' events and from pairs, and which of them a token touches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from arbsaga.detect.pairs import WatchedPair, pair_watches
 from arbsaga.detect.settings import BasketSettings
 from arbsaga.detect.watches import FixedWatch, PoolWatch, Watch
 from arbsaga.domain.baskets import complement, yes_of_all
@@ -10,6 +11,8 @@ from arbsaga.venues.port import EventListing, MarketListing
 
 Touched = tuple[tuple[Watch, int], ...]
 """The watches that have this token, and at which leg."""
+Groups = Mapping[str, Sequence[Mapping[str, str]]]
+"""By venue, groups of tokens (each with its market) whose books should be proved together."""
 
 
 def watches_of(listing: EventListing, gates: Gates, settings: BasketSettings) -> list[Watch]:
@@ -30,7 +33,9 @@ def watches_of(listing: EventListing, gates: Gates, settings: BasketSettings) ->
         watches.append(PoolWatch(listing.event, listing.title, no, gates, settings.max_legs))
     if settings.complement:
         watches += [
-            FixedWatch(complement(listing.event, _title(listing, market), market.yes), gates) for market in is_open
+            FixedWatch(complement(listing.event, _title(listing, market), market.yes), gates)
+            for market in is_open
+            if not market.yes.rules.nets  # both outcomes cannot be held: the second order sells the first
         ]
     return watches
 
@@ -40,11 +45,12 @@ def _title(listing: EventListing, market: MarketListing) -> str:
 
 
 class BasketIndex:
-    """The watched baskets of all events, by event and by token."""
+    """The watched baskets of all events and pairs, by event and by token."""
 
     def __init__(self, gates: Gates, settings: BasketSettings) -> None:
         self._gates, self._settings = gates, settings
         self._listings: dict[str, EventListing] = {}
+        self._pairs: dict[str, WatchedPair] = {}
         self._watches: dict[str, list[Watch]] = {}
         self._by_token: dict[str, Touched] = {}
 
@@ -62,35 +68,61 @@ class BasketIndex:
                 continue
             self._drop(event)
             self._listings[event] = listing
-            new += self._add(listing)
+            new += self._add(event, watches_of(listing, self._gates, self._settings))
+        return new
+
+    def refresh_pairs(self, pairs: Sequence[WatchedPair]) -> list[Watch]:
+        """Take the pairs as they are now, and no others. Returns the watches that are new, without prices yet."""
+        given = {pair.event: pair for pair in pairs}
+        assert len(given) == len(pairs), "a pair has a name of its own"
+        for event in [event for event, pair in self._pairs.items() if given.get(event) != pair]:
+            self._drop(event)
+        new: list[Watch] = []
+        for event, pair in given.items():
+            if event not in self._pairs:
+                self._pairs[event] = pair
+                new += self._add(event, pair_watches(pair, self._gates))
         return new
 
     def retire(self, market: str) -> None:
-        """A market has closed or changed: its event's baskets are void until it is listed again."""
+        """A market has closed or changed: its baskets are void until its event is listed, or its pair given, again."""
         for event, listing in list(self._listings.items()):
             if any(one.yes.market == market for one in listing.markets):
+                self._drop(event)
+        for event, pair in list(self._pairs.items()):
+            if market in (pair.a.yes.market, pair.b.yes.market):
                 self._drop(event)
 
     def touched(self, token: str) -> Touched:
         """The watches with this token."""
         return self._by_token.get(token, ())
 
-    def tokens(self) -> dict[str, dict[str, str]]:
-        """By event, the tokens that its baskets need, each with its market."""
-        return {
-            event: {one.token: one.market for watch in watches for one in watch.instruments}
-            for event, watches in self._watches.items()
-        }
+    def tokens(self) -> Groups:
+        """By venue, the tokens that belong together, each with its market: an event's, then what only pairs need."""
+        groups: dict[str, list[dict[str, str]]] = {}
+        seen: set[str] = set()
+        for event in sorted(self._watches, key=self._pairs.__contains__):
+            parts: dict[str, dict[str, str]] = {}
+            for one in (one for watch in self._watches[event] for one in watch.instruments):
+                if one.token not in seen:
+                    seen.add(one.token)
+                    parts.setdefault(one.venue, {})[one.token] = one.market
+            for venue, part in parts.items():
+                groups.setdefault(venue, []).append(part)
+        return groups
+
+    def pair_tokens(self) -> set[str]:
+        """The tokens that pairs need, whether or not an event needs them too."""
+        return {token for event in self._pairs for watch in self._watches.get(event, ()) for token in watch.tokens}
 
     @property
     def watches(self) -> list[Watch]:
         """Every watched basket."""
         return [watch for watches in self._watches.values() for watch in watches]
 
-    def _add(self, listing: EventListing) -> list[Watch]:
-        watches = watches_of(listing, self._gates, self._settings)
+    def _add(self, event: str, watches: Sequence[Watch]) -> Sequence[Watch]:
         if watches:
-            self._watches[listing.event] = watches
+            self._watches[event] = list(watches)
         for watch in watches:
             for at, token in enumerate(watch.tokens):
                 self._by_token[token] = (*self.touched(token), (watch, at))
@@ -98,6 +130,7 @@ class BasketIndex:
 
     def _drop(self, event: str) -> None:
         self._listings.pop(event, None)
+        self._pairs.pop(event, None)
         for watch in self._watches.pop(event, ()):
             for token in watch.tokens:
                 left = tuple(pair for pair in self.touched(token) if pair[0] is not watch)

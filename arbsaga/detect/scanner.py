@@ -1,4 +1,4 @@
-"""The scanner: watches every basket of the venue's events and offers what passes the gates.
+"""The scanner: watches every basket of the venues' events, and of pairs, and offers what passes the gates.
 
 A frame re-prices only the baskets it touched, and those only when their best prices pass; so that a
 decision is made in the frame that brought it. It knows nothing of how a trade is run.
@@ -15,9 +15,10 @@ from arbsaga.detect.admission import Admission
 from arbsaga.detect.books import MS, LiveBooks
 from arbsaga.detect.counters import Counters
 from arbsaga.detect.index import BasketIndex
+from arbsaga.detect.pairs import WatchedPair
 from arbsaga.detect.settings import ScanSettings
 from arbsaga.detect.streams import Streams
-from arbsaga.detect.watches import Watch
+from arbsaga.detect.watches import Watch, others
 from arbsaga.domain.books import Book, BookRef, trouble
 from arbsaga.domain.pricing import Quote
 from arbsaga.errors import VenueError
@@ -75,6 +76,7 @@ class Scanner:
         self._index = BasketIndex(settings.gates, settings.baskets)
         self._admission = Admission(settings.admission)
         self._list_now = asyncio.Event()
+        self._follow_now = False
         self._streams = 0
 
     async def run(self) -> None:
@@ -91,6 +93,18 @@ class Scanner:
     def resumed(self, basket_key: str, tokens: Iterable[str]) -> None:
         """A trade on this basket is still open from before this process: it is in flight."""
         self._admission.resumed(basket_key, tokens)
+
+    def watch_pairs(self, pairs: Sequence[WatchedPair]) -> None:
+        """Watch the baskets of these pairs, and no others, beside the events'. One that has not changed stays as it is.
+
+        To be told again whenever a pair, one of its listings or what is left of its cap changes. A pair whose market
+        has closed is not watched until it is told again.
+        """
+        before = self._index.pair_tokens()
+        self._begin(self._index.refresh_pairs(pairs))
+        if self._index.pair_tokens() != before:
+            self._follow_now = True
+            self._list_now.set()
 
     def stats(self) -> dict[str, int]:
         """What was counted, and how much is watched now."""
@@ -117,7 +131,8 @@ class Scanner:
         while True:
             if self._list_now.is_set() or self._now_ns() >= due_ns:
                 self._list_now.clear()
-                if await self.discover():
+                if await self.discover() or self._follow_now:
+                    self._follow_now = False
                     await streams.follow(self._index.tokens(), self._now_ns())
                 due_ns = self._now_ns() + self.settings.discovery_ms * MS
             await streams.tend(self._now_ns())
@@ -145,7 +160,11 @@ class Scanner:
 
     def take(self, listings: Sequence[EventListing]) -> None:
         """Watch the baskets of these events, and no others."""
-        for watch in self._index.refresh(listings):
+        self._begin(self._index.refresh(listings))
+
+    def _begin(self, watches: Iterable[Watch]) -> None:
+        """Tell new watches the prices that are known already."""
+        for watch in watches:
             for at, token in enumerate(watch.tokens):
                 watch.move(at, self.books.ask(token))
 
@@ -183,13 +202,13 @@ class Scanner:
     def _priced(self, watch: Watch) -> list[tuple[Quote, tuple[Book, ...]]]:
         """The basket's quote and the books it rests on, or nothing, counted by its reason."""
         now_ms = self._now_ms()
-        refusal = self._admission.refusal(watch.key, watch.tokens, now_ms)
+        refusal = self._admission.refusal(watch.key, watch.tokens, now_ms, watch.others)
         if not refusal:
             self.counters.decisions += 1
             quote = watch.price(self.books.book)
             if isinstance(quote, Quote):
                 books = tuple(self._proved(leg.leg.instrument.token) for leg in quote.legs)
-                refusal = trouble(books, now_ms, self.settings.max_book_age_ms, self.settings.max_book_skew_ms) or ""
+                refusal = self._trouble(quote, books, now_ms)
                 if not refusal:
                     watch.said = ""
                     return [(quote, books)]
@@ -197,6 +216,20 @@ class Scanner:
                 refusal = quote.reason
         self._refuse(watch, refusal)
         return []
+
+    def _trouble(self, quote: Quote, books: tuple[Book, ...], now_ms: int) -> str:
+        """Why the books of these legs are not believed together, or empty."""
+        limits = self.settings
+        said = trouble(
+            books,
+            now_ms,
+            limits.max_book_age_ms,
+            limits.max_book_skew_ms,
+            venues=[leg.leg.instrument.venue for leg in quote.legs],
+            max_age_by_venue=limits.max_age_ms_by_venue,
+            max_cross_skew_ms=limits.max_cross_skew_ms,
+        )
+        return said or ""
 
     def _proved(self, token: str) -> Book:
         book = self.books.book(token)
@@ -212,8 +245,10 @@ class Scanner:
 
     def _offer(self, watch: Watch, quote: Quote, books: tuple[Book, ...], decided_ns: int) -> None:
         now_ms = self._now_ms()
-        tokens = [leg.leg.instrument.token for leg in quote.legs]
-        if refusal := self._admission.refusal(watch.key, tokens, now_ms):  # one offered before it may have started
+        instruments = [leg.leg.instrument for leg in quote.legs]
+        tokens = [instrument.token for instrument in instruments]
+        refusal = self._admission.refusal(watch.key, tokens, now_ms, others(instruments))
+        if refusal:  # one offered before it may have started
             self._refuse(watch, refusal)
             return
         self.counters.opportunities += 1

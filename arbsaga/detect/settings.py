@@ -1,5 +1,6 @@
 """Everything that can be set of detection, with units and defaults."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -77,14 +78,16 @@ class AdmissionSettings:
 class ScanSettings:
     """All of the scanner.
 
-    Books proved more than `max_book_age_ms` ago are stale; books proved more than
-    `max_book_skew_ms` apart are torn. Events are listed anew every `discovery_ms`, and soon after
-    a market has closed.
+    Books proved more than `max_book_age_ms` ago (or what `max_age_ms_by_venue` says for their venue) are stale. Books
+    of one venue proved more than `max_book_skew_ms` apart are torn, and books of several venues more than
+    `max_cross_skew_ms`. Events are listed anew every `discovery_ms`, and soon after a market has closed.
     """
 
     gates: Gates = field(default_factory=Gates)
     max_book_age_ms: int = 2_000
     max_book_skew_ms: int = 500
+    max_age_ms_by_venue: Mapping[str, int] = field(default_factory=dict)
+    max_cross_skew_ms: int = 2_000
     discovery_ms: int = 2_000
     baskets: BasketSettings = field(default_factory=BasketSettings)
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)

@@ -1,7 +1,10 @@
-"""Streams of books: which tokens share one, and beginning a stream anew when it cannot be believed."""
+"""Streams of books: which tokens share one, and beginning a stream anew when it cannot be believed.
+
+A stream is of one venue only, so that a venue which is silent or dead leaves the books of the others alone.
+"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -16,8 +19,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Feed:
-    """A running stream: its tokens with their markets, and when (monotonic ns) it may be begun anew."""
+    """A running stream: its venue, its tokens with their markets, and when (monotonic ns) it may be begun anew."""
 
+    venue: str
     tokens: dict[str, str]
     stream: Stream
     task: asyncio.Task[None]
@@ -32,12 +36,12 @@ class Streams:
         self._venue, self._books, self._settings, self._group = venue, books, settings, group
         self._feeds: list[_Feed] = []
 
-    async def follow(self, events: Mapping[str, Mapping[str, str]], now_ns: int) -> None:
-        """Subscribe to exactly these events' tokens (token to market). An event's tokens share a stream.
+    async def follow(self, venues: Mapping[str, Sequence[Mapping[str, str]]], now_ns: int) -> None:
+        """Subscribe to exactly these tokens (each with its market), by venue in groups that share a stream.
 
-        So the books of a basket are proved by the same frames, and a torn read cannot come about.
+        So the books of an event's basket are proved by the same frames, and a torn read cannot come about.
         """
-        wanted = {token for tokens in events.values() for token in tokens}
+        wanted = {token for groups in venues.values() for tokens in groups for token in tokens}
         for feed in list(self._feeds):
             gone = [token for token in feed.tokens if token not in wanted]
             self._books.forget(gone)
@@ -46,8 +50,10 @@ class Streams:
             if not feed.tokens:
                 await self._stop(feed)
         fed = {token for feed in self._feeds for token in feed.tokens}
-        for tokens in await self._packed(events, fed):
-            self._start(tokens, now_ns, self._settings.restart_min_ms)
+        for venue, groups in venues.items():
+            new = [{token: tokens[token] for token in tokens if token not in fed} for tokens in groups]
+            for parcel in await self._packed(venue, [tokens for tokens in new if tokens]):
+                self._start(venue, parcel, now_ns, self._settings.restart_min_ms)
 
     async def tend(self, now_ns: int) -> None:
         """Begin anew each stream whose books cannot be believed, at growing pauses while that recurs."""
@@ -57,7 +63,7 @@ class Streams:
                 self._books.counters.restarts += 1
                 log.warning("stream restarted", reason=reason, tokens=len(feed.tokens))
                 await self._stop(feed)
-                self._start(feed.tokens, now_ns, min(feed.pause_ms * 2, self._settings.restart_max_ms))
+                self._start(feed.venue, feed.tokens, now_ns, min(feed.pause_ms * 2, self._settings.restart_max_ms))
             elif not reason and now_ns - feed.not_before_ns > self._settings.restart_max_ms * MS:
                 feed.pause_ms = self._settings.restart_min_ms
 
@@ -77,14 +83,14 @@ class Streams:
             return f"silent for {silent_ms} ms"
         return ""
 
-    async def _packed(self, events: Mapping[str, Mapping[str, str]], fed: set[str]) -> list[dict[str, str]]:
-        """The tokens that no stream brings yet, in parcels; small streams are joined when there are too many."""
-        new = [{token: tokens[token] for token in tokens if token not in fed} for tokens in events.values()]
-        parcels = self._pack([tokens for tokens in new if tokens])
-        excess = len(self._feeds) + len(parcels) - self._settings.max_streams
+    async def _packed(self, venue: str, new: list[dict[str, str]]) -> list[dict[str, str]]:
+        """The tokens that no stream brings yet, in parcels; small streams are joined when the venue has too many."""
+        parcels = self._pack(new)
+        feeds = [feed for feed in self._feeds if feed.venue == venue]
+        excess = len(feeds) + len(parcels) - self._settings.max_streams
         if excess <= 0 or not parcels:
             return parcels
-        smallest = sorted(self._feeds, key=lambda feed: len(feed.tokens))[: 2 * excess]
+        smallest = sorted(feeds, key=lambda feed: len(feed.tokens))[: 2 * excess]
         for feed in smallest:
             await self._stop(feed)
         return self._pack([feed.tokens for feed in smallest] + parcels)
@@ -104,10 +110,10 @@ class Streams:
                 room -= len(part)
         return parcels
 
-    def _start(self, tokens: dict[str, str], now_ns: int, pause_ms: int) -> None:
+    def _start(self, venue: str, tokens: dict[str, str], now_ns: int, pause_ms: int) -> None:
         stream = self._books.follow(tokens)
         task = self._group.create_task(self._feed(tuple(tokens), stream))
-        self._feeds.append(_Feed(tokens, stream, task, pause_ms, now_ns + pause_ms * MS))
+        self._feeds.append(_Feed(venue, tokens, stream, task, pause_ms, now_ns + pause_ms * MS))
 
     async def _feed(self, tokens: tuple[str, ...], stream: Stream) -> None:
         """Run one stream. When the venue's adapter gives up, it is begun anew by `tend`."""

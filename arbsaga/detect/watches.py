@@ -5,7 +5,7 @@ best prices of its legs fail a gate, and worse ones do all the more.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import accumulate
 
@@ -18,6 +18,11 @@ from arbsaga.domain.pricing import Gates, NoTrade, Quote, price_basket
 
 Books = Callable[[str], Book | None]
 """The book of a token if it can be believed."""
+
+
+def others(instruments: Iterable[Instrument]) -> tuple[str, ...]:
+    """The tokens that cannot be held together with these, at venues with one signed position a market."""
+    return tuple(instrument.complement for instrument in instruments if instrument.rules.nets)
 
 
 class _CostTable(dict[Price, Decimal]):
@@ -35,13 +40,14 @@ class _CostTable(dict[Price, Decimal]):
 class Watch(ABC):
     """One basket's legs with their best asks. `near`: it passes the gates at the best prices.
 
-    `said` is the last reason for which it was refused.
+    `others` are tokens that must not be in flight. `said` is the last reason for which it was refused.
     """
 
     def __init__(self, key: str, event: str, instruments: Sequence[Instrument], gates: Gates) -> None:
         self.key, self.event, self.gates = key, event, gates
         self.instruments = tuple(instruments)
         self.tokens = tuple(instrument.token for instrument in instruments)
+        self.others = others(instruments)
         self.asks: list[Price | None] = [None] * len(self.tokens)
         self.near = False
         self.said = ""
@@ -58,7 +64,7 @@ class Watch(ABC):
 
 
 class FixedWatch(Watch):
-    """A basket whose legs are all needed: YES of all, or YES and NO of one market."""
+    """A basket whose legs are all needed: YES of all, YES and NO of one market, or a pair of markets."""
 
     def __init__(self, basket: Basket, gates: Gates) -> None:
         super().__init__(basket.key, basket.event, [leg.instrument for leg in basket.legs], gates)

@@ -15,6 +15,8 @@ class BasketKind(StrEnum):
     YES_OF_ALL = "yes-of-all"
     NO_OF_SOME = "no-of-some"
     COMPLEMENT = "complement"
+    IDENTITY = "identity"
+    NESTED = "nested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,20 @@ def complement(event: str, title: str, yes: Instrument) -> Basket:
     """YES and NO of one market: pays $1. Where the two books mirror each other it is never under $1."""
     legs = (Leg(yes), Leg(yes.other()))
     return Basket(f"pair:{yes.market}", BasketKind.COMPLEMENT, title, event, legs, Usd(Decimal(1)))
+
+
+def cross(name: str, title: str, kind: BasketKind, a: Instrument, b: Instrument) -> Basket:
+    """One outcome of each of two markets that ask the same, or of which one implies the other: pays at least $1.
+
+    IDENTITY: YES here and NO there, or the same outcome of both where the questions are each other's opposite.
+    NESTED: YES of the wider question and NO of the narrower. The caller vouches for it, as a person approved the pair
+    `name`; a market that pays neither 0 nor 1 (a tie, a void, Kalshi's `scalar`) can break the guarantee. The pair's
+    two directions have keys of their own, "a" for the YES of the first market, "b" for its NO.
+    """
+    assert kind in (BasketKind.IDENTITY, BasketKind.NESTED), "a pair is of two markets"
+    assert (a.venue, a.market) != (b.venue, b.market), "a pair is of two different markets"
+    direction = "a" if a.outcome is Outcome.YES else "b"
+    return Basket(f"cross:{name}:{direction}", kind, title, f"pairs/{name}", (Leg(a), Leg(b)), Usd(Decimal(1)))
 
 
 def _require(instruments: Sequence[Instrument], outcome: Outcome) -> None:

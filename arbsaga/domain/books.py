@@ -1,6 +1,6 @@
 """An order book as it was at one moment, and whether it may still be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from arbsaga.domain.instruments import Side
@@ -62,18 +62,41 @@ class BookRef:
     time_ms: int
 
 
-def trouble(books: tuple[Book, ...], now_ms: int, max_age_ms: int, max_skew_ms: int) -> str | None:
-    """Why these books may not be decided on together, or None when they may.
+def trouble(
+    books: tuple[Book, ...],
+    now_ms: int,
+    max_age_ms: int,
+    max_skew_ms: int,
+    *,
+    venues: Sequence[str] = (),
+    max_age_by_venue: Mapping[str, int] | None = None,
+    max_cross_skew_ms: int | None = None,
+) -> str | None:
+    """Why these books may not be decided on together, or None when they may. All limits in ms.
 
-    A book is stale when its last proof is older than `max_age_ms`; the set is torn when the books
-    of one stream were proved at moments more than `max_skew_ms` apart.
+    A book is stale when its last proof is older than its venue's limit in `max_age_by_venue`, or else `max_age_ms`.
+    The set is torn when books of one venue were proved more than `max_skew_ms` apart, or any two more than
+    `max_cross_skew_ms`: venues prove their books each at a pace of its own. `venues` names each book's venue; without
+    it all books are of one.
     """
-    for book in books:
-        if now_ms - book.read_ms > max_age_ms:
+    assert len(venues) in (0, len(books)), "each book has a venue, or none is named"
+    named = venues or ("",) * len(books)
+    limits = max_age_by_venue or {}
+    for venue, book in zip(named, books, strict=True):
+        if now_ms - book.read_ms > limits.get(venue, max_age_ms):
             return f"stale book: {book.token} was last proved {now_ms - book.read_ms} ms ago"
         if book.crossed:
             return f"crossed book: {book.token} bids {book.bids[0].price}, asks {book.asks[0].price}"
-    reads = [book.read_ms for book in books]
-    if reads and max(reads) - min(reads) > max_skew_ms:
-        return f"torn read: the books were proved {max(reads) - min(reads)} ms apart"
+    for venue in dict.fromkeys(named):
+        apart = _apart([book for of, book in zip(named, books, strict=True) if of == venue])
+        if apart > max_skew_ms:
+            return f"torn read: the books were proved {apart} ms apart"
+    if max_cross_skew_ms is not None and (apart := _apart(books)) > max_cross_skew_ms:
+        return f"torn read: the books of the venues were proved {apart} ms apart"
     return None
+
+
+def _apart(books: Sequence[Book]) -> int:
+    """How many ms lie between the first and the last proof of these books."""
+    reads = [book.read_ms for book in books]
+    return max(reads, default=0) - min(reads, default=0)

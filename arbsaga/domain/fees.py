@@ -24,11 +24,14 @@ class FeeSchedule:
     step: Decimal = FEE_STEP
     rounding: Usd = NO_USD
 
-    def taker_fee(self, size: Size, price: Price) -> Usd:
-        """The most that one fill as taker costs in fees, rounded up to the venue's step, in USD."""
+    def taker_fee(self, size: Size, price: Price, fills: int = 1) -> Usd:
+        """The most that these shares cost as taker in fees, in USD, rounded up to the venue's step.
+
+        `fills` is in how many fills they come: the balance is rounded after each.
+        """
         if self.rate == 0:
-            return self.rounding
-        return Usd(ceil_to(size * self.per_share(price), self.step) + self.rounding)
+            return Usd(fills * self.rounding)
+        return Usd(ceil_to(size * self.per_share(price), self.step) + fills * self.rounding)
 
     def per_share(self, price: Price) -> Decimal:
         """The unrounded fee of one share at `price`, in USD."""

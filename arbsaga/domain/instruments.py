@@ -1,6 +1,6 @@
 """What can be bought and sold, and the rules its venue has for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -73,14 +73,33 @@ class MarketRules:
         if not self.bands:
             return Price(ceil_to(price, self.tick))
         band = next((band for band in self.bands if price <= band.end), self.bands[-1])
-        return Price(max(band.start, band.start + ceil_to(price - band.start, band.tick)))
+        return Price(min(band.end, band.start + ceil_to(price - band.start, band.tick)))
 
     def grid_down(self, price: Decimal) -> Price:
         """The highest price on the grid that is not over `price`, which lies within the grid."""
         if not self.bands:
             return Price(floor_to(price, self.tick))
         band = next((band for band in reversed(self.bands) if price >= band.start), self.bands[0])
-        return Price(min(band.end, band.start + floor_to(price - band.start, band.tick)))
+        return Price(max(band.start, band.end - ceil_to(band.end - price, band.tick)))
+
+    def lowest(self) -> Price:
+        """The lowest price of an order: above 0."""
+        if not self.bands:
+            return Price(self.tick)
+        first = self.bands[0]
+        return first.start if first.start > 0 else Price(first.tick)
+
+    def highest(self) -> Price:
+        """The highest price of an order: under 1."""
+        if not self.bands:
+            return Price(1 - self.tick)
+        last = self.bands[-1]
+        return last.end if last.end < 1 else Price(1 - last.tick)
+
+    def mirrored(self) -> "MarketRules":
+        """The rules of the other outcome, whose price is 1 less this one's: the bands the other way round."""
+        bands = tuple(Band(Price(1 - band.end), Price(1 - band.start), band.tick) for band in reversed(self.bands))
+        return self if bands == self.bands else replace(self, bands=bands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +122,8 @@ class Instrument:
     def other(self) -> "Instrument":
         """The other outcome of the same market."""
         outcome = Outcome.NO if self.outcome is Outcome.YES else Outcome.YES
-        return Instrument(self.venue, self.market, self.complement, self.token, outcome, self.title, self.rules)
+        rules = self.rules.mirrored()
+        return Instrument(self.venue, self.market, self.complement, self.token, outcome, self.title, rules)
 
     def floor_size(self, size: Decimal) -> Size:
         """The largest size the venue accepts that is not above `size`."""
@@ -112,16 +132,13 @@ class Instrument:
     def allows(self, size: Size, price: Price, side: Side = Side.BUY) -> bool:
         """Whether the venue takes a marketable order of this size (shares) at this price (USD a share)."""
         rules = self.rules
-        lowest, highest = self.worst_limit(Side.SELL), self.worst_limit(Side.BUY)
-        on_grid = lowest <= price <= highest and rules.on_grid(price) and size % rules.size_step == 0
+        on_grid = rules.lowest() <= price <= rules.highest() and rules.on_grid(price) and size % rules.size_step == 0
         worth = side is Side.SELL or size * price >= rules.min_notional
         return on_grid and size >= rules.min_size and worth
 
     def worst_limit(self, side: Side) -> Price:
         """The price furthest against us that an order of `side` may have: one tick inside 0 and 1."""
-        first = self.rules.bands[0].tick if self.rules.bands else self.rules.tick
-        last = self.rules.bands[-1].tick if self.rules.bands else self.rules.tick
-        return Price(1 - last if side is Side.BUY else first)
+        return self.rules.highest() if side is Side.BUY else self.rules.lowest()
 
     def limit_for(self, side: Side, price: Price) -> Price:
         """The limit on the tick grid that reaches `price`, rounded against us (a book can hold finer prices)."""

@@ -1,10 +1,11 @@
 """The one pricing function: what a basket costs at real depth, against what it pays.
 
 It walks the books of all legs at once, one common slice at a time, and stops where the next
-slice no longer passes the gates or the budget is spent. So the average passes them too.
+slice no longer passes the gates or the budget is spent. So the average passes them too. Where each
+fill is rounded as well, a slice can cost more than it brings: then the walk goes back to the best of its stops.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -34,13 +35,14 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class LegQuote:
-    """One leg of a priced basket: `size` shares up to `limit`, costing `cost` + `fee` USD."""
+    """One leg of a priced basket: `size` shares up to `limit`, costing `cost` + `fee` USD in at least `fills` fills."""
 
     leg: Leg
     size: Size
     limit: Price
     cost: Usd
     fee: Usd
+    fills: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,13 @@ def price_basket(basket: Basket, books: Mapping[str, Book], gates: Gates) -> Quo
     edge = unit_edge(basket, top)
     if reason := _gate(basket, top, gates):
         return NoTrade(reason, edge)
-    quote = _quote(basket, _walk(basket, sides, gates), sides, gates)
-    reason = _refusal(quote, sides, gates)
-    return NoTrade(reason, edge) if reason else quote
+    best, reason = None, ""
+    for quote in _quotes(basket, _walk(basket, sides, gates), sides, gates):
+        if refusal := _refusal(quote, sides, gates):
+            reason = reason or refusal
+        elif best is None or _surplus(quote, gates) > _surplus(best, gates):
+            best = quote
+    return best or NoTrade(reason, edge)
 
 
 def unit_edge(basket: Basket, prices: Sequence[Price]) -> Decimal:
@@ -135,29 +141,58 @@ def _gate(basket: Basket, prices: Sequence[Price], gates: Gates) -> str:
     return ""
 
 
-def _walk(basket: Basket, sides: Sequence[tuple[Level, ...]], gates: Gates) -> Decimal:
-    """How many units can be had before the next slice fails the gates or the budget is spent."""
+def _walk(basket: Basket, sides: Sequence[tuple[Level, ...]], gates: Gates) -> list[Decimal]:
+    """How many units can be had until a level runs out, for each in turn, and at last until the next slice fails.
+
+    The gates fail it, or the budget, or there is none. The best prices have passed the gates.
+    """
     at = [0] * len(sides)
     reach = [levels[0].size for levels in sides]  # summed in shares, so that a ratio is divided by once only
     units, spent = ZERO, ZERO
+    stops: list[Decimal] = []
     while True:
         prices = [levels[index].price for levels, index in zip(sides, at, strict=True)]
         if _gate(basket, prices, gates):
-            return units
+            return stops
         unit_cost = _unit_cost(basket, prices)
         limits = [size / leg.ratio for size, leg in zip(reach, basket.legs, strict=True)]
         until = min(limits)
         cost = (until - units) * unit_cost
         if spent + cost > gates.budget:
-            return units + (gates.budget - spent) / unit_cost
+            return [*stops, units + (gates.budget - spent) / unit_cost]
         units, spent = until, spent + cost
+        stops.append(units)
         for index, limit in enumerate(limits):
             if limit > until:
                 continue
             at[index] += 1
             if at[index] == len(sides[index]):
-                return units
+                return stops
             reach[index] = Size(reach[index] + sides[index][at[index]].size)
+
+
+def _quotes(
+    basket: Basket, stops: Sequence[Decimal], sides: Sequence[tuple[Level, ...]], gates: Gates
+) -> Iterator[Quote]:
+    """The basket at the largest size; where a fill is rounded by itself, also as far as each level, larger ones first.
+
+    Between two stops each unit brings the same and costs no new rounding, so no size between them is the best.
+    """
+    largest = _quote(basket, stops[-1], sides, gates)
+    yield largest
+    if not any(leg.instrument.rules.fee.rounding for leg in basket.legs):
+        return
+    size = largest.size
+    for units in reversed(stops[:-1]):
+        quote = _quote(basket, units, sides, gates)
+        if ZERO < quote.size < size:
+            size = quote.size
+            yield quote
+
+
+def _surplus(quote: Quote, gates: Gates) -> Decimal:
+    """USD of profit beyond what the gate asks for."""
+    return quote.edge - gates.min_edge * quote.payout
 
 
 def _quote(basket: Basket, units: Decimal, sides: Sequence[tuple[Level, ...]], gates: Gates) -> Quote:
@@ -183,7 +218,7 @@ def _common_step(legs: tuple[tuple[Decimal, Decimal], ...]) -> Decimal:
 
 
 def _refusal(quote: Quote, sides: Sequence[tuple[Level, ...]], gates: Gates) -> str:
-    """Why the venue or the gates refuse the largest size, or empty. A smaller one has less depth at its limit."""
+    """Why the venue or the gates refuse this size, or empty. A smaller one has less depth at its limit."""
     for leg_quote, levels in zip(quote.legs, sides, strict=True):
         instrument, side = leg_quote.leg.instrument, leg_quote.leg.side
         depth = _depth(leg_quote, levels)
@@ -204,7 +239,8 @@ def _depth(quote: LegQuote, levels: tuple[Level, ...]) -> Decimal:
 def _leg_quote(leg: Leg, units: Size, levels: tuple[Level, ...]) -> LegQuote:
     size = Size(units * leg.ratio)
     cost, fee, worst = take(leg, size, levels)
-    return LegQuote(leg, size, leg.instrument.limit_for(leg.side, worst), cost, fee)
+    fills = next(count for count, level in enumerate(levels, 1) if level.price == worst)
+    return LegQuote(leg, size, leg.instrument.limit_for(leg.side, worst), cost, fee, fills)
 
 
 def take(leg: Leg, size: Size, levels: tuple[Level, ...]) -> tuple[Usd, Usd, Price]:

@@ -110,9 +110,15 @@ def scanner(listings: Sequence[EventListing] = (), settings: ScanSettings | None
 
     one = Scanner(FakeVenue(), settings or ScanSettings(), offered, now_ms=clock.now_ms, now_ns=clock.now_ns)
     one.take(listings)
-    for tokens in one._index.tokens().values():
-        one.books.follow(tokens)
+    follow(one)
     return one, found, clock
+
+
+def follow(one: Scanner) -> None:
+    """Expect the tokens of every basket that is watched, as the scanner's streams would."""
+    for groups in one._index.tokens().values():
+        for tokens in groups:
+            one.books.follow(tokens)
 
 
 async def until(condition, seconds: float = 5.0) -> None:

@@ -57,7 +57,7 @@ def test_a_token_finds_its_baskets_and_the_leg_it_is():
     assert [(watch.key, at) for watch, at in index.touched("eb-yes")] == [("yes:e", 1), ("pair:eb", 0)]
     assert [(watch.key, at) for watch, at in index.touched("ea-no")] == [("no:e", 0), ("pair:ea", 1)]
     assert index.touched("other") == ()
-    assert index.tokens() == {"e": {"ea-yes": "ea", "eb-yes": "eb", "ea-no": "ea", "eb-no": "eb"}}
+    assert index.tokens() == {"venue": [{"ea-yes": "ea", "eb-yes": "eb", "ea-no": "ea", "eb-no": "eb"}]}
 
 
 def test_a_refresh_touches_only_events_that_have_changed():
@@ -69,7 +69,7 @@ def test_a_refresh_touches_only_events_that_have_changed():
     assert [watch.key for watch in new] == ["no:f"]
     assert index.watches == [*(watch for watch in first if watch.event == "e"), *new]
     assert index.touched("ga-yes") == () == index.touched("fa-yes")
-    assert set(index.tokens()) == {"e", "f"}
+    assert {market for tokens in index.tokens()["venue"] for market in tokens.values()} == {"ea", "eb", "fa", "fc"}
 
 
 def test_a_closed_market_voids_its_event_until_it_is_listed_again():
@@ -88,7 +88,7 @@ def test_an_event_that_goes_takes_all_of_its_baskets_along():
     """Also where a token is in several of them; an event without baskets leaves nothing."""
     index = BasketIndex(Gates(), BasketSettings(complement=True))
     index.refresh([event("e", "ab"), event("f", [market("fa", open_=False)])])
-    assert set(index.tokens()) == {"e"}
+    assert len(index.tokens()["venue"]) == 1
     index.refresh([])
     assert index.watches == []
     assert [index.touched(f"e{one}") for one in ("a-yes", "a-no", "b-yes", "b-no")] == [()] * 4

@@ -20,6 +20,10 @@ def tokens(*names: str) -> dict[str, str]:
     return {name: f"market of {name}" for name in names}
 
 
+def venue_of(*groups: dict[str, str]) -> dict[str, list[dict[str, str]]]:
+    return {"venue": list(groups)}
+
+
 @asynccontextmanager
 async def streaming(settings: StreamSettings | None = None, venue: FakeVenue | None = None):
     """Streams of a venue in memory; whatever runs is cancelled at the end."""
@@ -36,7 +40,7 @@ async def streaming(settings: StreamSettings | None = None, venue: FakeVenue | N
 async def test_an_events_tokens_share_a_stream():
     """So one frame proves all books of a basket; a stream is filled up with whole events."""
     async with streaming(StreamSettings(max_tokens=3)) as (streams, venue, live, clock):
-        await streams.follow({"e": tokens("a", "b"), "f": tokens("c", "d"), "g": tokens("e")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a", "b"), tokens("c", "d"), tokens("e")), clock.now_ns())
         await until(lambda: live.live == 5)
         assert sorted(venue.running) == [("a", "b"), ("c", "d", "e")]
 
@@ -44,7 +48,7 @@ async def test_an_events_tokens_share_a_stream():
 async def test_an_event_larger_than_a_stream_is_split():
     """Its parts are proved apart: then the limit on how far apart guards against torn reads."""
     async with streaming(StreamSettings(max_tokens=2)) as (streams, venue, live, clock):
-        await streams.follow({"e": tokens("a", "b", "c")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a", "b", "c")), clock.now_ns())
         await until(lambda: live.live == 3)
         assert sorted(venue.running) == [("a", "b"), ("c",)]
 
@@ -52,15 +56,15 @@ async def test_an_event_larger_than_a_stream_is_split():
 async def test_subscriptions_follow_the_events():
     """New events get streams of their own, old ones lose theirs; those that stay are not interrupted."""
     async with streaming() as (streams, venue, live, clock):
-        await streams.follow({"e": tokens("a", "b"), "f": tokens("c")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a", "b"), tokens("c")), clock.now_ns())
         await until(lambda: live.live == 3)
         generation = live.book("a").generation
-        await streams.follow({"e": tokens("a"), "g": tokens("d")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a"), tokens("d")), clock.now_ns())
         await until(lambda: live.live == 2)
         assert venue.running == [("a", "b", "c"), ("d",)]
         assert live.book("a").generation == generation
         assert live.book("b") is None is live.book("c")
-        await streams.follow({"g": tokens("d")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("d")), clock.now_ns())
         assert venue.running == [("d",)]
         assert streams.count == 1
 
@@ -68,10 +72,10 @@ async def test_subscriptions_follow_the_events():
 async def test_small_streams_are_joined_when_there_are_too_many():
     """Events come and go for months; connections must not pile up."""
     async with streaming(StreamSettings(max_streams=2)) as (streams, venue, live, clock):
-        events = {}
+        events = []
         for name in "abcd":
-            events[name] = tokens(name)
-            await streams.follow(events, clock.now_ns())
+            events.append(tokens(name))
+            await streams.follow(venue_of(*events), clock.now_ns())
             await until(lambda: live.live == len(events))
             assert streams.count <= 2
         assert sorted(token for running in venue.running for token in running) == list("abcd")
@@ -95,7 +99,7 @@ async def missing(live, clock):
 async def test_a_stream_that_cannot_be_believed_is_begun_anew(what):
     """A book caught wrong, a socket that is silent, a snapshot that does not come: everything is subscribed again."""
     async with streaming() as (streams, venue, live, clock):
-        await streams.follow({"e": tokens("a", "b")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a", "b")), clock.now_ns())
         await until(lambda: live.live == 2)
         generation = live.book("a").generation
         clock.ms += 1_000
@@ -127,7 +131,7 @@ async def test_restarts_that_do_not_help_grow_apart_until_it_was_quiet_for_long(
     settings = StreamSettings(snapshot_ms=100, silent_ms=10**9, restart_max_ms=8_000)
     venue = FakeVenue(shown={"a": BOOK})
     async with streaming(settings, venue) as (streams, _, live, clock):
-        await streams.follow({"e": tokens("a", "unknown")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a", "unknown")), clock.now_ns())
         assert await pauses(streams, live, clock, 40) == [1_000, 2_000, 4_000] + [8_000] * 4
         live.forget(["unknown"])
         assert await pauses(streams, live, clock, 40) == []
@@ -139,7 +143,7 @@ async def test_restarts_that_do_not_help_grow_apart_until_it_was_quiet_for_long(
 async def test_a_reconnected_stream_has_time_to_send_its_snapshots():
     """The venue's adapter reconnects by itself: that is not disturbed."""
     async with streaming() as (streams, venue, live, clock):
-        await streams.follow({"e": tokens("a", "b")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a", "b")), clock.now_ns())
         await until(lambda: live.live == 2)
         clock.ms += 1_000
         live.gap(["a", "b"], "reconnected")
@@ -154,7 +158,7 @@ async def test_a_stream_that_the_venue_gives_up_is_begun_anew(fault):
     venue = FakeVenue(shown={"a": BOOK})
     venue.ends.append(fault)
     async with streaming(venue=venue) as (streams, _, live, clock):
-        await streams.follow({"e": tokens("a")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a")), clock.now_ns())
         await until(lambda: live.counters.gaps == 1)
         assert live.book("a") is None
         clock.ms += 501
@@ -173,5 +177,5 @@ async def test_a_mistake_in_the_stream_is_not_swallowed():
 
 async def _follow_for_ever(venue):
     async with streaming(venue=venue) as (streams, _, _, clock):
-        await streams.follow({"e": tokens("a")}, clock.now_ns())
+        await streams.follow(venue_of(tokens("a")), clock.now_ns())
         await asyncio.sleep(5)
