@@ -6,6 +6,7 @@ send an order twice.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -35,11 +36,16 @@ from arbsaga.saga.messages import (
     ValidateDepth,
 )
 from arbsaga.venues.port import Venue
+from arbsaga.venues.several import venue_of
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 NOT_SENT_AGAIN = "ledger: this attempt was sent before and is not sent again"
+BOOKS_LIMIT_S = 2.0
+"""Undoing waits no longer for a venue's books: those of a venue that does answer grow old meanwhile."""
+OLD_S = 1.0
+"""Books are read again where the other answers took longer."""
 
 
 class TradingActivities:
@@ -113,9 +119,12 @@ class TradingActivities:
         """Fresh books, settled shares, and the latest of the orders named and of those a reset made forgotten."""
         known = {*ask.others, *(view.terms.key for view in ask.known)}
         forgotten = await asyncio.to_thread(self._forgotten, ask.trade_id, known)
+        began = time.monotonic()
         books, sellable, orders = await asyncio.gather(
             self._books(ask.tokens), self._sellable(ask.tokens), self._look((*ask.known, *forgotten))
         )
+        if time.monotonic() - began > OLD_S:
+            books = await self._books(ask.tokens)
         return Market(ask.trade_id, books, sellable, orders, now_ms())
 
     @activity.defn
@@ -149,12 +158,13 @@ class TradingActivities:
 
     async def _stop_if_barred(self, trade_id: str, posted: Sequence[OrderView]) -> None:
         """What would refuse every further order too halts the entries, and a person is told (py-clob-client-v2 #32)."""
-        words = [view.reason for view in posted if view.state is OrderState.DONE and view.reason]
-        barred = next((reason for reason in words if self._venue.bars_account(reason)), "")
-        if not barred:
+        refused = [view for view in posted if view.state is OrderState.DONE and view.reason]
+        bars = next((view for view in refused if self._venue.bars_account(view.reason)), None)
+        if bars is None:
             return
+        barred, venue = bars.reason, bars.terms.instrument.venue
         try:
-            await asyncio.to_thread(self._halt, f"{self._venue.name} takes no order of this account: {barred}")
+            await asyncio.to_thread(self._halt, f"{venue} takes no order of this account: {barred}")
         except ArbsagaError as error:  # the orders' answer matters more; the next trade's refusal tries again
             activity.logger.warning("entries cannot be halted: %s", error)
         to_do = "Mend what it says, then: arbsaga resume"
@@ -211,12 +221,27 @@ class TradingActivities:
         return replace(view, terms=terms, order_id=order_id)
 
     async def _books(self, tokens: Sequence[str]) -> tuple[Book, ...]:
-        """All books from one request; where that fails, those that can be had."""
+        """The books that can be had, whatever their venues: one that is dead takes nothing from the others."""
+        groups: dict[str, list[str]] = {}
+        for token in tokens:
+            groups.setdefault(venue_of(token), []).append(token)
+        each = await asyncio.gather(*(self._books_of(mine) for mine in groups.values()))
+        had = {book.token: book for books in each for book in books}
+        return tuple(had[token] for token in tokens if token in had)
+
+    async def _books_of(self, tokens: Sequence[str]) -> tuple[Book, ...]:
+        """All of one venue from one request; where that fails, those that can be had."""
         try:
-            return await self._venue.books(tokens)
-        except VenueError:
-            each = await asyncio.gather(*(self._venue.books([token]) for token in tokens), return_exceptions=True)
-            return tuple(book for books in each if (had := _had(books)) for book in had)
+            async with asyncio.timeout(BOOKS_LIMIT_S):
+                try:
+                    return await self._venue.books(tokens)
+                except VenueError:
+                    asks = (self._venue.books([token]) for token in tokens)
+                    each = await asyncio.gather(*asks, return_exceptions=True)
+                    return tuple(book for books in each if (had := _had(books)) for book in had)
+        except TimeoutError:
+            activity.logger.warning("left out: no books of %s after %s s", venue_of(tokens[0]), BOOKS_LIMIT_S)
+            return ()
 
     async def _sellable(self, tokens: Sequence[str]) -> tuple[tuple[str, Size], ...]:
         """Settled shares by token; one that cannot be read counts as none."""

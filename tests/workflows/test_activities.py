@@ -11,6 +11,7 @@ from temporal_rig import D, make_plan, until
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities import trading
 from activities.trading import NOT_SENT_AGAIN, TradingActivities
 from activities.watching import watch
 from arbsaga.domain.orders import FillStatus, OrderState, OrderView, Purpose
@@ -21,6 +22,7 @@ from arbsaga.risk.funded import FundedOrders
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import CancelLeg, Page, Patience, Phase, PlaceLegs, PollFills, ReadBooks, TradePlan
 from arbsaga.saga.trade import Trade
+from arbsaga.venues.several import Several
 
 
 @pytest.fixture
@@ -331,3 +333,39 @@ async def test_a_watch_is_handed_on_when_its_worker_stops(
     with pytest.raises(ApplicationError, match="this worker stops") as stopped:
         await environment.run(watch, venue, ask, views, 5_000)
     assert not stopped.value.non_retryable
+
+
+async def test_a_dead_venue_takes_nothing_from_the_others_books(
+    plan: TradePlan, venue: MemoryVenue, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Undoing decides on what the living venue shows; the dead one's books are left out."""
+    there = MemoryVenue()
+    there.down = "connection refused"
+    both = Several({"polymarket": venue, "kalshi": there})
+    hands = TradingActivities(both, ledger, Pager([], tmp_path / "alerts.jsonl", lambda text: None))
+    tokens = ("kalshi:KX:YES", plan.basket.legs[0].instrument.token)
+    market = await run(hands.read_books, ReadBooks(plan.trade_id, tokens, (), ()))
+    assert [book.token for book in market.books] == [tokens[1]]
+    assert dict(market.sellable) == {tokens[0]: 0, tokens[1]: 0}
+
+
+async def test_a_venue_that_hangs_is_not_waited_for_and_the_others_books_are_fresh(
+    plan: TradePlan, venue: MemoryVenue, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before the wait for the other is read again after it."""
+    monkeypatch.setattr(trading, "BOOKS_LIMIT_S", 0.05)
+    monkeypatch.setattr(trading, "OLD_S", 0.0)
+    there = MemoryVenue()
+
+    async def never(tokens: object) -> None:
+        await asyncio.Event().wait()
+
+    there.books = never
+    both = Several({"polymarket": venue, "kalshi": there})
+    hands = TradingActivities(both, ledger, Pager([], tmp_path / "alerts.jsonl", lambda text: None))
+    tokens = ("kalshi:KX:YES", plan.basket.legs[0].instrument.token)
+    began = now_ms()
+    market = await run(hands.read_books, ReadBooks(plan.trade_id, tokens, (), ()))
+    assert [book.token for book in market.books] == [tokens[1]]
+    assert market.books[0].read_ms >= began + 50
+    assert venue.calls.count("books") == 2
