@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "resolve": "control",
     "halt": "book",
     "resume": "book",
+    "pairs": "pairs",
     "doctor": "health",
     "ledger": "ledger",
     "config": "settings",

@@ -10,6 +10,8 @@ from arbsaga.venues.port import Question
 
 VENUES = ("polymarket", "kalshi")
 """Venues whose markets can be paired."""
+NAME = r"^[a-z0-9][a-z0-9-]{0,59}$"
+"""A pair's name becomes part of a workflow's id."""
 
 
 class Relation(StrEnum):

@@ -18,13 +18,7 @@ from pydantic_core import ErrorDetails
 
 from arbsaga.domain.money import Usd
 from arbsaga.errors import ConfigError, UnknownThing, UserError
-from arbsaga.pairs.pair import VENUES, MarketRef, Orientation, Pair, Relation
-
-DEFAULT_FILE = Path("pairs.toml")
-DEFAULT_CAP = Usd(Decimal(25))
-"""USD invested in a pair at a time, where the approver names no cap."""
-NAME = r"^[a-z0-9][a-z0-9-]{0,59}$"
-"""A pair's name becomes part of a workflow's id."""
+from arbsaga.pairs.pair import NAME, VENUES, MarketRef, Orientation, Pair, Relation
 
 
 @dataclass(frozen=True, slots=True)
