@@ -6,7 +6,7 @@
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from arbsaga.domain.money import ceil_to
+from arbsaga.domain.money import Size, ceil_to
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.saga.messages import DepthReport, Page, Phase, TradePlan
 from arbsaga.saga.trade import Trade
@@ -44,6 +44,13 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
+class Enter:
+    """Send the entries of the legs that waited for the first ones, sized to what those filled."""
+
+    orders: tuple[OrderTerms, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unwind:
     """The legs are not equal: complete, exit or hedge, one round."""
 
@@ -56,7 +63,7 @@ class End:
     reason: str
 
 
-Step = Watch | Withdraw | Prove | Settle | Unwind | End
+Step = Watch | Withdraw | Prove | Settle | Enter | Unwind | End
 
 
 def refuse_entry(plan: TradePlan, report: DepthReport, now_ms: int, abort: str) -> str:
@@ -74,27 +81,48 @@ def refuse_entry(plan: TradePlan, report: DepthReport, now_ms: int, abort: str) 
 
 
 def entry_orders(plan: TradePlan) -> tuple[OrderTerms, ...]:
-    """The first order of each leg: share-targeted, marketable GTC at the limit.
+    """The entries that are sent first: of every leg, or of those that the plan enters first.
+
+    All are stamped with the decision's time: the same plan is the same orders, whoever sends them.
+    """
+    legs = plan.first or range(len(plan.legs))
+    return tuple(_entry(plan, leg, plan.legs[leg].size, plan.decided_ms) for leg in legs)
+
+
+def following_orders(trade: Trade, now_ms: int, abort: str) -> tuple[OrderTerms, ...]:
+    """The entries of the legs that wait, for as many units as the first legs filled. Every order is final.
+
+    None where nothing waits or filled, where too little filled for the venue of one of them, after an abort, and where
+    the capital's lease would expire before they are sent: then what filled is undone as usual.
+    """
+    plan = trade.plan
+    if not trade.waiting or abort or now_ms + plan.patience.send_by > plan.lease_expires_ms:
+        return ()
+    units = min(plan.units, *(trade.least(leg) / trade.legs[leg].ratio for leg in plan.first))
+    sizes = [trade.legs[leg].instrument.floor_size(units * trade.legs[leg].ratio) for leg in trade.waiting]
+    orders = tuple(_entry(plan, leg, size, now_ms) for leg, size in zip(trade.waiting, sizes, strict=True))
+    sound = all(order.size > 0 and order.instrument.allows(order.size, order.limit, order.side) for order in orders)
+    return orders if sound else ()
+
+
+def _entry(plan: TradePlan, leg: int, size: Size, created_ms: int) -> OrderTerms:
+    """The first order of a leg: share-targeted, marketable GTC at the limit.
 
     A FOK or FAK buy fixes dollars, so that price improvement would leave the legs unequal
-    (docs.polymarket.com, order fill rules); a GTC buy gets exactly its shares. All are stamped with the
-    decision's time: the same plan is the same orders, whoever sends them.
+    (docs.polymarket.com, order fill rules); a GTC buy gets exactly its shares.
     """
-    return tuple(
-        OrderTerms(
-            trade_id=plan.trade_id,
-            leg=index,
-            attempt=1,
-            purpose=Purpose.ENTER,
-            instrument=leg.instrument,
-            side=leg.side,
-            size=planned.size,
-            limit=planned.limit,
-            time_in_force=TimeInForce.GTC,
-            created_ms=plan.decided_ms,
-            send_by_ms=plan.decided_ms + plan.patience.send_by,
-        )
-        for index, (leg, planned) in enumerate(zip(plan.basket.legs, plan.legs, strict=True))
+    return OrderTerms(
+        trade_id=plan.trade_id,
+        leg=leg,
+        attempt=1,
+        purpose=Purpose.ENTER,
+        instrument=plan.basket.legs[leg].instrument,
+        side=plan.basket.legs[leg].side,
+        size=size,
+        limit=plan.legs[leg].limit,
+        time_in_force=TimeInForce.GTC,
+        created_ms=created_ms,
+        send_by_ms=created_ms + plan.patience.send_by,
     )
 
 
@@ -109,11 +137,9 @@ def next_step(trade: Trade, now_ms: int, abort: str) -> Step:
         return _attend(trade, now_ms, abort)
     if trade.unexplained:
         return Prove(trade.unexplained, now_ms + trade.plan.patience.undo)
-    if not balanced(trade):
-        return _unwind(trade)
-    if trade.unsettled:
-        return Settle(trade.unsettled, settle_by(trade))
-    return _ended(trade, abort)
+    if following := following_orders(trade, now_ms, abort):
+        return Enter(following)
+    return _finish(trade, abort) if balanced(trade) else _unwind(trade)
 
 
 def _attend(trade: Trade, now_ms: int, abort: str) -> Step:
@@ -139,6 +165,10 @@ def _unwind(trade: Trade) -> Step:
     if rounds >= trade.plan.undo.rounds * len(trade.legs):
         return End(Phase.HELD, f"the legs could not be made equal in {rounds} tries")
     return Unwind()
+
+
+def _finish(trade: Trade, abort: str) -> Step:
+    return Settle(trade.unsettled, settle_by(trade)) if trade.unsettled else _ended(trade, abort)
 
 
 def _ended(trade: Trade, abort: str) -> End:
@@ -176,11 +206,17 @@ def deadline(trade: Trade, view: OrderView) -> int:
 
 
 def shortfall(trade: Trade) -> bool:
-    """Whether an entry is over with less than planned: then its siblings must not get more."""
+    """Whether an entry is over with less than its siblings ask for: then they must not get more.
+
+    Siblings that followed the first legs ask for what those had filled; a fill of theirs may have FAILED since.
+    """
+    entries = [view for view in trade.orders if view.terms.purpose is Purpose.ENTER]
+    followers = [view.terms for view in entries if trade.plan.first and view.terms.leg not in trade.plan.first]
+    units = min((terms.size / trade.legs[terms.leg].ratio for terms in followers), default=None)
     return any(
-        view.state.final and view.known < view.terms.size
-        for view in trade.orders
-        if view.terms.purpose is Purpose.ENTER
+        view.state.final
+        and view.known < (view.terms.size if units is None else units * trade.legs[view.terms.leg].ratio)
+        for view in entries
     )
 
 
@@ -204,6 +240,8 @@ def _too_few(trade: Trade, leg: int, shares: Decimal) -> bool:
 def overdue(trade: Trade, now_ms: int) -> str:
     """Why a person must look: something stayed unknown or unsettled for too long. Empty when not."""
     limit = trade.plan.patience.settle
+    if blind_for(trade, now_ms) >= limit:
+        return f"books that undoing needs cannot be read for {limit // 1000} s"
     if now_ms < settle_by(trade):
         return ""
     if trade.open:
@@ -220,10 +258,17 @@ def settle_by(trade: Trade) -> int:
     return max(view.terms.created_ms for view in trade.orders) + trade.plan.patience.settle
 
 
+def blind_for(trade: Trade, now_ms: int) -> int:
+    """For how long (ms) undoing has not been able to read every book that it needs; 0 where nothing is to be undone."""
+    return now_ms - trade.blind_ms if trade.blind_ms and not balanced(trade) else 0
+
+
 def one_sided(trade: Trade, now_ms: int) -> bool:
-    """Whether a sibling has filled while another leg is UNKNOWN for too long: a person is paged, once."""
+    """Whether a person is paged, once: a leg has filled while another is UNKNOWN, or cannot be traded, for too long."""
     if trade.paged:
         return False
+    if blind_for(trade, now_ms) >= trade.plan.patience.one_sided:
+        return True
     unknown = [view for view in trade.open if view.state is OrderState.UNKNOWN]
     late = [view for view in unknown if now_ms - view.terms.created_ms >= trade.plan.patience.one_sided]
     return bool(late) and any(view.known > 0 for view in trade.orders)

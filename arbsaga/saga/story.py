@@ -1,8 +1,9 @@
 """A trade's life, as a trader would tell it.
 
-Validate the depth of every leg, or send nothing. Send all legs at once. Watch them fill; withdraw
-what is left; prove what is unknown. If the legs are equal, wait until every fill is confirmed and
-commit. If not, undo, round after round, until they are. If that cannot be done, hold and page a person.
+Validate the depth of every leg, or send nothing. Send all legs at once; or some of them first, and the others for
+what those filled. Watch them fill; withdraw what is left; prove what is unknown. If the legs are equal, wait until
+every fill is confirmed and commit. If not, undo, round after round, until they are. If that cannot be done, hold and
+page a person.
 
 Everything that branches is in `judge.py` and `undo.py`; everything that touches the world is an effect.
 """
@@ -10,10 +11,10 @@ Everything that branches is in `judge.py` and `undo.py`; everything that touches
 from collections.abc import Sequence
 from dataclasses import replace
 
-from arbsaga.domain.orders import OrderState, OrderView
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.saga import judge, undo
 from arbsaga.saga.effects import Effects
-from arbsaga.saga.judge import End, Prove, Settle, Watch, Withdraw
+from arbsaga.saga.judge import End, Enter, Prove, Settle, Watch, Withdraw
 from arbsaga.saga.messages import (
     CancelLeg,
     Phase,
@@ -45,14 +46,13 @@ async def arbitrage(fx: Effects, plan: TradePlan) -> TradeRecord:
 
 
 async def enter(fx: Effects, plan: TradePlan) -> Trade | TradeRecord:
-    """Validate the depth and send every leg; the trade with its entries' first evidence, or REFUSED."""
+    """Validate the depth and send the first entries; the trade with their first evidence, or REFUSED."""
     trade = Trade(plan)
     fx.show(trade.record(Phase.VALIDATING, "", fx.now_ms()))
     report = await fx.validate_depth(ValidateDepth(plan))
     if refusal := judge.refuse_entry(plan, report, fx.now_ms(), fx.abort_reason()):
         return await _end(fx, trade, End(Phase.REFUSED, refusal))
-    fx.show(trade.record(Phase.PLACING, "", fx.now_ms()))
-    return _fold(trade, await fx.place_legs(PlaceLegs(plan.trade_id, judge.entry_orders(plan))))
+    return await _place(fx, trade, judge.entry_orders(plan))
 
 
 async def take_step(fx: Effects, trade: Trade) -> Trade | TradeRecord:
@@ -78,9 +78,16 @@ async def _carry_out(fx: Effects, trade: Trade, step: judge.Step) -> Trade:
             fx.show(trade.record(Phase.HEDGED, "", fx.now_ms()))
             fx.show(trade.record(Phase.SETTLING, "", fx.now_ms()))
             return await _settle(fx, trade, orders, until_ms)
+        case Enter(orders):
+            return await _place(fx, trade, orders)
         case _:
             fx.show(trade.record(Phase.UNWINDING, "", fx.now_ms()))
             return await _unwind(fx, trade)
+
+
+async def _place(fx: Effects, trade: Trade, orders: tuple[OrderTerms, ...]) -> Trade:
+    fx.show(trade.record(Phase.PLACING, "", fx.now_ms()))
+    return _fold(trade, await fx.place_legs(PlaceLegs(trade.plan.trade_id, orders)))
 
 
 async def _look(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_ms: int, *, abort: bool = False) -> Trade:
@@ -120,9 +127,11 @@ async def _unwind(fx: Effects, trade: Trade) -> Trade:
     market = await fx.read_books(ask)
     if market.orders != trade.unsettled:
         return trade.with_orders(market.orders)  # settlement moved on, or a reset: the judge looks again first
+    trade = undo.looked(trade, market, fx.now_ms())
     way = undo.choose(trade, market)
-    if way is None:
+    if way is None or undo.hasty(trade, way, fx.now_ms()):
         return await _wait_for_a_way(fx, trade)
+    trade = replace(trade, blind_ms=0)
     orders = undo.undo_orders(trade, way, fx.now_ms())
     asks = [fx.exit_leg(PlaceLegs(trade.plan.trade_id, (order,))) for order in orders]
     for seen in await fx.all_in_order(asks):
@@ -133,18 +142,20 @@ async def _unwind(fx: Effects, trade: Trade) -> Trade:
 
 
 async def _wait_for_a_way(fx: Effects, trade: Trade) -> Trade:
-    """Unsettled shares cannot be sold yet, so waiting for them is no failed round."""
+    """Waiting is no failed round while shares are unsettled, which cannot be sold yet, or a venue does not answer."""
     if trade.unsettled:
         return await _settle(fx, trade, trade.unsettled, fx.now_ms() + trade.plan.patience.undo)
     await fx.sleep(_pause(fx, trade))
-    return replace(trade, fruitless=trade.fruitless + 1)
+    return trade if trade.blind_ms else replace(trade, fruitless=trade.fruitless + 1)
 
 
 async def _page_if_one_sided(fx: Effects, trade: Trade) -> Trade:
     if not judge.one_sided(trade, fx.now_ms()):
         return trade
-    to_do = "Look at the unknown order at the venue; the trade goes on by itself."
-    await fx.page(judge.page_for(trade, "one-sided", "one leg has filled and another is unknown", to_do))
+    blind = judge.blind_for(trade, fx.now_ms()) > 0
+    what = "the venue that undoing needs does not answer" if blind else "another is unknown"
+    to_do = f"Look at the {'venue' if blind else 'unknown order at the venue'}; the trade goes on by itself."
+    await fx.page(judge.page_for(trade, "one-sided", f"one leg has filled and {what}", to_do))
     return replace(trade, paged=True)
 
 
@@ -164,7 +175,8 @@ async def _end(fx: Effects, trade: Trade, end: End) -> Trade | TradeRecord:
 def _pause(fx: Effects, trade: Trade) -> int:
     """A pause in ms with jitter; it grows with the tries that moved nothing, to a minute at most."""
     patience = trade.plan.patience
-    longest = min(patience.retry_max * max(1, (trade.fruitless + trade.cancels + trade.refused) // 4), 60_000)
+    tries = patience.retry_max * max(1, (trade.fruitless + trade.cancels + trade.refused) // 4)
+    longest = min(max(tries, judge.blind_for(trade, fx.now_ms()) // 4), 60_000)
     return patience.retry_min + int(fx.jitter() * max(0, longest - patience.retry_min))
 
 

@@ -28,7 +28,8 @@ class _LegSums(NamedTuple):
 class Trade:
     """Immutable. `fruitless` counts undo rounds that found no way, `cancels` rounds of cancels that ended nothing.
 
-    `paged`: a person was already told that one side filled while another is unknown.
+    `paged`: a person was already told that one side filled while another is unknown. `blind_ms`: since when (ms since
+    the epoch) undoing has been without a book that it needs, because its venue does not answer; 0 when it is not.
     """
 
     plan: TradePlan
@@ -36,6 +37,7 @@ class Trade:
     fruitless: int = 0
     cancels: int = 0
     paged: bool = False
+    blind_ms: int = 0
 
     def with_orders(self, seen: Iterable[OrderView]) -> "Trade":
         """The trade with newer evidence for some orders, or with new orders."""
@@ -59,6 +61,14 @@ class Trade:
     def unsettled(self) -> tuple[OrderView, ...]:
         """Orders with a fill that the venue may still take back."""
         return tuple(view for view in self.orders if not view.settled)
+
+    @once
+    def waiting(self) -> tuple[int, ...]:
+        """Legs that follow the first ones: none any more once one of them was entered, or undoing has begun."""
+        first, sent = self.plan.first, self.orders
+        if not first or any(view.terms.leg not in first or view.terms.purpose is not Purpose.ENTER for view in sent):
+            return ()
+        return tuple(leg for leg in range(len(self.legs)) if leg not in first)
 
     def of_leg(self, leg: int) -> Iterator[OrderView]:
         """The leg's orders, first attempt first."""

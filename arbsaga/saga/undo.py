@@ -1,11 +1,12 @@
 """What to send when the legs are not equal: complete, exit, or hedge with the complement.
 
 Each way is priced on fresh books to the trade's result as it would then be; the best one within
-the loss budget is taken. Shares that would still be left over count as worth nothing.
+the loss budget is taken. Shares that would still be left over count as worth nothing. A book that
+cannot be read offers nothing, but may soon: a way that loses money without it waits a while.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbsaga.domain.baskets import Leg
@@ -41,10 +42,30 @@ class WayOut:
 
 
 def tokens_to_read(trade: Trade) -> tuple[str, ...]:
-    """The books that undoing needs: every leg's, and the complement's where a leg has too much."""
+    """The books that undoing needs: every leg's, and the complement's where it could hedge a leg that has too much."""
     tokens = [leg.instrument.token for leg in trade.legs]
-    tokens += [leg.instrument.complement for index, leg in enumerate(trade.legs) if trade.surplus(index) > 0]
+    tokens += [
+        leg.instrument.complement
+        for index, leg in enumerate(trade.legs)
+        if trade.surplus(index) > 0 and not leg.instrument.rules.nets
+    ]
     return tuple(tokens)
+
+
+def looked(trade: Trade, market: Market, now_ms: int) -> Trade:
+    """The trade with a note of since when a book that it needs cannot be read."""
+    read = {book.token for book in market.books}
+    blind = any(token not in read for token in tokens_to_read(trade))
+    return replace(trade, blind_ms=(trade.blind_ms or now_ms) if blind else 0)
+
+
+def hasty(trade: Trade, way: WayOut, now_ms: int) -> bool:
+    """Whether it is too soon for a way that loses money: a book that cannot be read may show a better one.
+
+    A venue that hiccups is waited for as long as one side may be open untold (`Patience.one_sided`). From then on being
+    naked is worse than a loss within the budget.
+    """
+    return bool(trade.blind_ms) and way.result < 0 and now_ms - trade.blind_ms < trade.plan.patience.one_sided
 
 
 def choose(trade: Trade, market: Market) -> WayOut | None:
@@ -132,7 +153,9 @@ def _reduce(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book], sella
     instrument = leg.instrument
     ready = min(gap, sellable.get(instrument.token, NO_SIZE)) if leg.side is Side.BUY else gap
     leave = _move(index, Purpose.EXIT, instrument, leg.side.opposite, ready, books)
-    hedge = _move(index, Purpose.HEDGE, instrument.other(), leg.side, gap, books)
+    # Where the venue nets both outcomes, buying the complement is the same order as selling.
+    nets = instrument.rules.nets
+    hedge = None if nets else _move(index, Purpose.HEDGE, instrument.other(), leg.side, gap, books)
     options = [move for move in (leave, hedge) if move is not None]
     return [max(options, key=_brings)] if options else []
 
@@ -148,7 +171,7 @@ def _move(  # noqa: PLR0917 - the leg, the order and the books are one question
 ) -> Move | None:
     """The order for up to `wanted` shares that the book can fill now and the venue accepts."""
     book = books.get(instrument.token)
-    levels = book.against(side) if book else ()
+    levels = tuple(book.within(side, instrument.worst_limit(side))) if book else ()
     depth = sum((level.size for level in levels), NO_SIZE)
     size = instrument.floor_size(min(wanted, depth))
     if size <= 0:

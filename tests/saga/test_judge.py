@@ -9,8 +9,9 @@ from saga_make import NOW, plan, trade, view
 from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import FillStatus, OrderState, Purpose, TimeInForce
 from arbsaga.saga import judge
-from arbsaga.saga.judge import End, Prove, Settle, Unwind, Watch, Withdraw
+from arbsaga.saga.judge import End, Enter, Prove, Settle, Unwind, Watch, Withdraw
 from arbsaga.saga.messages import DepthReport, Phase, UndoLimits
+from arbsaga.saga.trade import Trade
 
 DONE, LIVE, UNKNOWN, PENDING, ABSENT = (
     OrderState.DONE,
@@ -231,3 +232,136 @@ def test_a_page_says_what_filled_what_did_not_and_what_is_exposed() -> None:
     assert facts["leg 0 Runner 0"] == "holds 7 to 20, exposed 8.00 USD"
     assert facts["order 1/1 T1/1/1"] == "enter BUY 20 @ 0.40: done, filled 0 (not enough balance)"
     assert facts["spent"] == "2.80 USD"
+
+
+# Some legs first, the others for what those filled.
+
+LATER = NOW + 4_000
+
+
+def first_leg(state: OrderState, filled: str, legs: int = 2, **changes: object) -> Trade:
+    """A trade that enters its first leg first; that one's order is as given."""
+    made = plan(legs=legs, first=(0,), **changes)
+    (entry,) = judge.entry_orders(made)
+    return Trade(made).with_orders([view(entry, state, filled)])
+
+
+def test_only_the_legs_that_go_first_are_entered_at_first() -> None:
+    orders = judge.entry_orders(plan(legs=3, first=(2, 0)))
+    assert [(order.leg, order.size, order.created_ms) for order in orders] == [(2, 20, NOW), (0, 20, NOW)]
+
+
+def test_a_plan_cannot_name_a_leg_twice_or_one_it_has_not_or_all() -> None:
+    for wrong in ((0, 0), (2,), (0, 1)):
+        with pytest.raises(AssertionError):
+            plan(first=wrong)
+
+
+def test_the_others_follow_for_what_the_first_leg_filled() -> None:
+    """As their first attempt, at the plan's limit, with a fence of their own."""
+    step = judge.next_step(first_leg(DONE, "12.5"), LATER, "")
+    assert isinstance(step, Enter)
+    (order,) = step.orders
+    assert (order.leg, order.attempt, order.purpose) == (1, 1, Purpose.ENTER)
+    assert (order.size, order.limit, order.time_in_force) == (Decimal("12.5"), Decimal("0.40"), TimeInForce.GTC)
+    assert (order.created_ms, order.send_by_ms) == (LATER, LATER + 1_000)
+
+
+def test_nothing_follows_while_the_first_leg_can_still_fill() -> None:
+    assert isinstance(judge.next_step(first_leg(LIVE, "7"), LATER, ""), Watch)
+    assert isinstance(judge.next_step(first_leg(UNKNOWN, "0"), LATER, ""), Prove)
+    counted = first_leg(DONE, "0")
+    counted = counted.with_orders([replace(counted.orders[0], matched=Size(Decimal(20)))])
+    assert isinstance(judge.next_step(counted, LATER, ""), Prove), "how much it filled is not sure yet"
+
+
+def test_a_first_leg_that_filled_nothing_ends_the_trade() -> None:
+    """And nothing else is sent."""
+    assert judge.next_step(first_leg(DONE, "0"), LATER, "") == End(Phase.FLAT, "no leg filled in time")
+    assert judge.next_step(first_leg(ABSENT, "0"), LATER, "") == End(Phase.FLAT, "no leg filled in time")
+
+
+def test_the_least_of_the_legs_that_went_first_counts() -> None:
+    made = plan(legs=3, first=(0, 1))
+    one, two = judge.entry_orders(made)
+    step = judge.next_step(Trade(made).with_orders([view(one, filled="20"), view(two, filled="8")]), LATER, "")
+    assert isinstance(step, Enter)
+    assert [(order.leg, order.size) for order in step.orders] == [(2, 8)]
+
+
+def test_what_follows_is_in_steps_of_its_own_venue() -> None:
+    made = plan(first=(0,))
+    legs = made.basket.legs
+    whole = replace(legs[1].instrument, rules=replace(legs[1].instrument.rules, size_step=Decimal(1)))
+    made = replace(made, basket=replace(made.basket, legs=(legs[0], replace(legs[1], instrument=whole))))
+    (entry,) = judge.entry_orders(made)
+    step = judge.next_step(Trade(made).with_orders([view(entry, filled="12.75")]), LATER, "")
+    assert isinstance(step, Enter)
+    assert step.orders[0].size == 12
+
+
+def test_too_little_for_the_other_venue_is_undone_or_left() -> None:
+    assert judge.next_step(first_leg(DONE, "4"), LATER, "") == End(Phase.FLAT, "no leg filled in time"), "residue"
+    tight = UndoLimits(residue_usd=Usd(Decimal(1)))
+    assert judge.next_step(first_leg(DONE, "4", undo=tight), LATER, "") == Unwind()
+
+
+def test_an_abort_between_the_legs_undoes_what_filled() -> None:
+    assert judge.next_step(first_leg(DONE, "20"), LATER, "stop") == Unwind()
+
+
+def test_nothing_follows_that_would_outlive_the_capitals_lease() -> None:
+    """The desk takes back what no order was written down for, once none can be sent any more."""
+    short = first_leg(DONE, "20", lease_expires_ms=LATER + 999)
+    assert judge.next_step(short, LATER, "") == Unwind()
+    assert isinstance(judge.next_step(first_leg(DONE, "20", lease_expires_ms=LATER + 1_000), LATER, ""), Enter)
+
+
+def test_nothing_follows_once_undoing_has_begun() -> None:
+    begun = first_leg(DONE, "20")
+    leave = replace(begun.orders[0].terms, attempt=2, purpose=Purpose.EXIT)
+    assert judge.next_step(begun.with_orders([view(leave, filled="5")]), LATER, "") == Unwind()
+
+
+def followed(first: str, *second: tuple[OrderState, str], status: FillStatus = FillStatus.CONFIRMED) -> Trade:
+    """The first leg filled 12 of 20 (less what of it FAILED); the others follow with 12 and are as given."""
+    begun = first_leg(DONE, "12", legs=1 + len(second))
+    orders = judge.following_orders(begun, LATER, "")
+    views = [view(order, state, filled) for order, (state, filled) in zip(orders, second, strict=True)]
+    return begun.with_orders([view(begun.orders[0].terms, filled=first, status=status), *views])
+
+
+def test_followers_are_watched_like_entries_of_their_own() -> None:
+    """The first leg's shortfall is no reason to withdraw what was sized to it."""
+    resting = followed("12", (LIVE, "0"))
+    assert judge.next_step(resting, LATER + 4_999, "") == Watch(resting.open, LATER + 5_000)
+    assert judge.next_step(resting, LATER + 5_000, "") == Withdraw(resting.open)
+    assert judge.next_step(followed("12", (DONE, "12")), LATER, "") == End(
+        Phase.COMMITTED, "12 units, every fill confirmed"
+    )
+
+
+def test_followers_are_withdrawn_when_a_sibling_fell_short_or_the_first_leg_was_taken_back() -> None:
+    assert isinstance(judge.next_step(followed("12", (LIVE, "0"), (DONE, "5")), LATER, ""), Withdraw)
+    assert isinstance(judge.next_step(followed("12", (LIVE, "0"), (DONE, "12")), LATER, ""), Watch)
+    ghost = followed("12", (LIVE, "0"), status=FillStatus.FAILED)
+    assert isinstance(judge.next_step(ghost, LATER, ""), Withdraw)
+
+
+# A venue whose books cannot be read.
+
+
+def test_a_person_is_paged_when_undoing_is_blind_for_too_long() -> None:
+    blind = replace(trade((DONE, "20"), (DONE, "0")), blind_ms=NOW)
+    assert not judge.one_sided(blind, NOW + 2_999)
+    assert judge.one_sided(blind, NOW + 3_000)
+    assert not judge.one_sided(replace(blind, paged=True), NOW + 3_000)
+    assert not judge.one_sided(replace(trade((DONE, "20"), (DONE, "20")), blind_ms=NOW), NOW + 3_000), "all is equal"
+
+
+def test_blind_rounds_use_up_time_and_not_tries() -> None:
+    """Minutes of an outage must not end a trade that goes on by itself when the venue is back."""
+    blind = replace(trade((DONE, "20"), (DONE, "0")), blind_ms=NOW)
+    assert judge.next_step(blind, NOW + 599_999, "") == Unwind()
+    step = judge.next_step(blind, NOW + 600_000, "")
+    assert step == End(Phase.HELD, "books that undoing needs cannot be read for 600 s")

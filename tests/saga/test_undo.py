@@ -6,9 +6,14 @@ from decimal import Decimal
 import pytest
 from saga_make import NOW, book, market, plan, trade, view
 
-from arbsaga.domain.instruments import Side
+from arbsaga.domain.baskets import BasketKind, cross
+from arbsaga.domain.fees import FeeSchedule
+from arbsaga.domain.instruments import Band, Instrument, MarketRules, Outcome, Side
+from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.orders import OrderState, Purpose
 from arbsaga.saga import judge, undo
+from arbsaga.saga.messages import PlannedLeg
+from arbsaga.saga.trade import Trade
 
 DONE = OrderState.DONE
 ONE_SIDED = ((DONE, "20"), (DONE, "0"))
@@ -169,3 +174,113 @@ def test_undo_orders_are_new_attempts_with_their_own_fence() -> None:
 
 def test_only_books_that_can_matter_are_read() -> None:
     assert undo.tokens_to_read(trade(*ONE_SIDED)) == ("yes0", "yes1", "no0")
+
+
+# Two venues: here shares of 0.01 from 5 on; there contracts of 0.01, price bands, cents of rounding, one net position.
+
+KALSHI = MarketRules(
+    tick=Decimal("0.001"),
+    min_size=Size(Decimal("0.01")),
+    min_notional=Usd(Decimal(0)),
+    fee=FeeSchedule(Decimal("0.07"), step=Decimal("0.000001"), rounding=Usd(Decimal("0.01"))),
+    bands=(
+        Band(Price(Decimal(0)), Price(Decimal("0.10")), Decimal("0.001")),
+        Band(Price(Decimal("0.10")), Price(Decimal("0.90")), Decimal("0.01")),
+        Band(Price(Decimal("0.90")), Price(Decimal(1)), Decimal("0.001")),
+    ),
+    nets=True,
+)
+HERE = Instrument("polymarket", "0xabc", "y", "n", Outcome.YES, "Rain", MarketRules(tick=Decimal("0.01")))
+THERE = Instrument("kalshi", "KX", "k:NO", "k:YES", Outcome.NO, "Rain", KALSHI)
+
+
+def pair(here: str, there: str, limit: str = "0.45") -> Trade:
+    """20 units of YES here and NO there at 0.45 each; so much filled."""
+    legs = (PlannedLeg(Size(Decimal(20)), Price(Decimal(limit))),) * 2
+    made = replace(plan(), basket=cross("rain", "Rain?", BasketKind.IDENTITY, HERE, THERE), legs=legs)
+    entries = judge.entry_orders(made)
+    return Trade(made).with_orders(view(terms, filled=size) for terms, size in zip(entries, (here, there), strict=True))
+
+
+def test_the_complement_is_no_way_out_where_the_venue_nets_both_outcomes() -> None:
+    """Buying it is the same order as selling: never both. Its book is not read either."""
+    lone = pair("0", "20")
+    assert undo.tokens_to_read(lone) == ("y", "k:NO")
+    books = market(book("k:NO", "0.40", "0.42"), book("k:YES", "0.58", "0.60"), **{"k:NO": "0"})
+    assert undo.choose(lone, books) is None, "not settled: it waits, and does not buy YES"
+    books = market(book("k:NO", "0.40", "0.42"), book("k:YES", "0.58", "0.60"), **{"k:NO": "20"})
+    move = only_move(undo.choose(lone, books))
+    assert (move.purpose, move.side, move.instrument.token) == (Purpose.EXIT, Side.SELL, "k:NO")
+
+
+def test_the_cheapest_way_counts_the_venues_fees() -> None:
+    """0.43 there costs 0.07 * 0.43 * 0.57 a share and a cent of rounding; selling here costs nothing but the spread."""
+    lone = pair("20", "0")
+    books = market(book("y", "0.44", "0.46"), book("k:NO", "0.41", "0.43"), y="20")
+    way = undo.choose(lone, books)
+    move = only_move(way)
+    assert (move.purpose, move.size, move.limit) == (Purpose.COMPLETE, 20, Decimal("0.43"))
+    assert move.cost == Decimal("8.6") + Decimal("0.343140") + Decimal("0.01")
+    assert way is not None
+    assert way.result == 20 - 9 - move.cost
+    books = market(book("y", "0.44", "0.46"), book("k:NO", "0.54", "0.58"), y="20")
+    assert only_move(undo.choose(lone, books)).purpose is Purpose.EXIT, "0.2 lost is less than 1.95"
+
+
+def test_contracts_come_in_hundredths_and_prices_in_bands() -> None:
+    books = market(book("k:NO", "0.0955", "0.0965", size="7.777"), **{"k:NO": "20"})
+    cheap = pair("0", "12.34", limit="0.10")
+    move = only_move(undo.choose(cheap, books))
+    assert (move.size, move.limit) == (Decimal("7.77"), Decimal("0.095")), "rounded down to the finer band"
+    dear = market(book("k:NO", "0.9055", "0.9065"), **{"k:NO": "20"})
+    assert only_move(undo.choose(cheap, dear)).limit == Decimal("0.905")
+    middle = market(book("k:NO", "0.455", "0.475"), **{"k:NO": "20"})
+    assert only_move(undo.choose(cheap, middle)).limit == Decimal("0.45"), "whole cents between"
+
+
+def test_a_level_that_no_order_can_reach_is_no_depth() -> None:
+    """A sale at 0.005 is below the lowest price of an order: what is above it can still be sold."""
+    deep = book("yes0", "0.38", "0.42", size="8")
+    deep = replace(deep, bids=(*deep.bids, replace(deep.bids[0], price=Price(Decimal("0.005")))))
+    roomy = replace(plan().undo, loss_budget=Usd(Decimal(9)))
+    move = only_move(undo.choose(trade(*ONE_SIDED, undo=roomy), market(deep, yes0="20")))
+    assert (move.size, move.limit) == (8, Decimal("0.38"))
+
+
+def test_a_book_that_cannot_be_read_is_noted_since_when() -> None:
+    lone = pair("20", "0")
+    books = market(book("y", "0.44", "0.46"), book("n", "0.53", "0.57"), y="20")
+    blind = undo.looked(lone, books, NOW + 5)
+    assert blind.blind_ms == NOW + 5
+    assert undo.looked(blind, books, NOW + 900).blind_ms == NOW + 5
+    assert undo.looked(blind, market(*books.books, book("k:NO", None, None)), NOW + 900).blind_ms == 0
+
+
+def test_a_losing_way_waits_for_a_book_that_cannot_be_read_but_not_for_long() -> None:
+    """The dead venue may show a better way in a second; being naked for minutes is worse than a loss in the budget."""
+    lone = pair("20", "0")
+    books = market(book("y", "0.44", "0.46"), y="20")
+    blind = undo.looked(lone, books, NOW)
+    way = undo.choose(blind, books)
+    assert only_move(way).purpose is Purpose.EXIT, "the missing leg is not taken for done: 20 are to be sold"
+    assert way is not None
+    assert way.result == Decimal("-0.2")
+    assert undo.hasty(blind, way, NOW + 2_999)
+    assert not undo.hasty(blind, way, NOW + 3_000)
+    assert not undo.hasty(lone, way, NOW), "nothing better can show"
+    brings = market(book("y", "0.46", "0.48"), y="20")
+    gain = undo.choose(blind, brings)
+    assert gain is not None
+    assert not undo.hasty(blind, gain, NOW), "a way that loses nothing is taken at once"
+
+
+def test_a_missing_book_of_a_leg_that_is_right_needs_no_wait() -> None:
+    """12 are there and 20 here: 8 are sold here, whatever the other venue's book says."""
+    uneven = pair("20", "12")
+    books = market(book("y", "0.44", "0.46"), y="20")
+    way = undo.choose(uneven, books)
+    move = only_move(way)
+    assert (move.purpose, move.size) == (Purpose.EXIT, 8)
+    assert way is not None
+    assert way.equal
+    assert not undo.hasty(undo.looked(uneven, books, NOW), way, NOW)
