@@ -185,8 +185,9 @@ class PolymarketVenue:
         return await self._account.open_orders()
 
     async def fills_since(self, after_ms: int) -> tuple[AccountFill, ...]:
-        """See `Venue.fills_since`. Fees are by the schedule of markets that `events` or `listing` have shown."""
-        return await self._account.fills_since(after_ms)
+        """See `Venue.fills_since`; oldest first. Fees are by the schedule of markets that were listed before."""
+        oldest_first = (await self._account.fills_since(after_ms))[::-1]
+        return tuple(sorted(oldest_first, key=lambda one: one.fill.time_ms))
 
     async def books(self, tokens: Sequence[str]) -> tuple[Book, ...]:
         """See `Venue.books`; at most 500 tokens."""

@@ -1,0 +1,139 @@
+"""Cases of the account: cash, shares, orders and fills are the truth's."""
+
+from decimal import Decimal
+
+from arbsaga.domain.instruments import Side
+
+from .benches import Feature
+from .desk import Desk, needs, settled, until
+
+
+async def test_c59_cash_positions_and_fees_after_trades(desk):
+    """C59 After buys at several prices, a sale and a maker's fill: cash, positions and fees are the truth's."""
+    other, _ = await desk.pair(2)
+    for price, size in (("0.31", "7.77"), ("0.31", "5.55"), ("0.33", "6.01")):
+        desk.bench.offer(desk.yes, Side.SELL, price, size)
+    (bought,) = await desk.post(desk.terms(desk.yes, price="0.35", size="19.33"))
+    views = [await desk.follow(bought, settled), await desk.buy(other)]
+
+    async def can_sell():
+        return await desk.venue.sellable(desk.yes.token) >= 8
+
+    await until(can_sell)
+    desk.bench.offer(desk.yes, Side.BUY, "0.30", "8")
+    (sold,) = await desk.post(desk.terms(desk.yes, Side.SELL, price="0.30", size="8"))
+    views.append(await desk.follow(sold, settled))
+    truth = desk.bench.truth()
+    tokens = [desk.yes.token, desk.no.token, other.token]
+
+    async def same():
+        cash, held = await desk.venue.cash(), await desk.venue.positions(tokens)
+        return (cash, {token: size for token, size in held.items() if size}) == (truth.cash, dict(truth.positions))
+
+    await until(same)
+    assert sum(fill.fee for view in views for fill in view.fills) == sum(fill.fee for fill in truth.fills)
+    assert truth.positions == {desk.yes.token: Decimal("11.33"), other.token: 10}
+
+
+async def test_c60_funds(bench):
+    """C60 Funds are the free cash of the pocket that pays: less what rests, never more than there is."""
+    desk = await Desk(bench, bench.venue(usd="50")).open()
+    assert (await desk.venue.funds([desk.yes])).short == ""
+    assert (await desk.venue.funds([desk.yes])).cash == 50
+    resting = await desk.rest(desk.yes, price="0.40", size="50")
+
+    async def free(low, high):
+        return low <= (await desk.venue.funds([desk.yes])).cash <= high
+
+    await until(lambda: free(29, 30))  # a venue may keep aside the fee too
+    await desk.follow(await desk.cancel(resting), lambda view: view.state.final)
+    await until(lambda: free(50, 50))
+
+
+@needs(Feature.SEVERAL_POCKETS)
+async def test_c61_pockets(desk):
+    """C61 Each market's funds are those of its own pocket, and what another one spends does not move them."""
+    instruments = {(await desk.pair(market))[0] for market in range(len(desk.bench.markets))}
+    pockets = {one.rules.pocket for one in instruments}
+    assert pockets <= set(desk.bench.truth().pockets)
+    assert len(pockets) > 1
+    await desk.buy(desk.yes)
+    for one in instruments:
+        expected = desk.bench.truth().pockets[one.rules.pocket]
+
+        async def same(one=one, expected=expected):
+            return (await desk.venue.funds([one])).cash == expected
+
+        await until(same)
+
+
+async def test_c62_wrong_balance(bench):
+    """C62 An account with too little is told so by funds, and by a refusal that is no unknown."""
+    desk = await Desk(bench, bench.venue(usd="3")).open()
+    assert (await desk.venue.funds([desk.yes])).cash == 3
+    desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
+    (view,) = await desk.post(desk.terms(desk.yes))
+    assert (view.in_vain, bool(view.reason)) == (True, True)
+    truth = desk.bench.truth()
+    assert (truth.cash in (3, 6), truth.orders) == (True, {})
+
+
+async def test_c63_sellable(desk):
+    """C63 Bought shares can be sold once settled; less what a resting sale offers already."""
+    assert await desk.venue.sellable(desk.yes.token) == 0
+    await desk.buy(desk.yes)
+
+    async def can_sell(size):
+        return await desk.venue.sellable(desk.yes.token) == size
+
+    await until(lambda: can_sell(10))
+    (offered,) = await desk.post(desk.terms(desk.yes, Side.SELL, price="0.90", size="6"))
+    await until(lambda: can_sell(4))
+    await desk.follow(await desk.cancel(offered), lambda view: view.state.final)
+    await until(lambda: can_sell(10))
+    assert await desk.venue.sellable(desk.no.token) == 0
+
+
+async def test_c64_open_orders(desk):
+    """C64 What rests is listed with our id, token, side, price, size and what has matched; what is over is not."""
+    buy, no = await desk.rest(desk.yes, price="0.30"), await desk.rest(desk.no, price="0.20", size="12")
+    done = await desk.rest(desk.yes, price="0.10")
+    await desk.follow(await desk.cancel(done), lambda view: view.state.final)
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "6")
+    expected = {
+        buy.order_id: (desk.yes.token, Side.BUY, Decimal("0.30"), 10, 6),
+        no.order_id: (desk.no.token, Side.BUY, Decimal("0.20"), 12, 0),
+    }
+
+    async def listed():
+        orders = await desk.venue.open_orders()
+        found = {one.order_id: (one.token, one.side, one.price, one.size, one.matched) for one in orders}
+        return found == expected and all(abs(one.created_ms - buy.terms.created_ms) < 30_000 for one in orders)
+
+    await until(listed)
+
+
+async def test_c65_fills_since(desk):
+    """C65 Every fill of the account since a time, as taker and as maker, once, oldest first; none from before."""
+    first = await desk.buy(desk.yes)
+    views = [first, await desk.rest(desk.yes, price="0.30"), await desk.buy(desk.no, price="0.60", size="5")]
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "5")
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "5")
+    views[1] = await desk.follow(views[1], settled)
+    truth = [(fill.order_id, fill.size, fill.fee) for fill in desk.bench.truth().fills]
+    started_ms = first.terms.created_ms
+
+    async def listed():
+        found = await desk.venue.fills_since(started_ms)
+        return sorted((one.order_id, one.fill.size, one.fill.fee) for one in found) == sorted(truth)
+
+    await until(listed)
+    found = await desk.venue.fills_since(started_ms)
+    assert len({(one.order_id, one.fill.fill_id) for one in found}) == len(found) == 4
+    assert [one.fill.time_ms for one in found] == sorted(one.fill.time_ms for one in found)
+    assert {(one.order_id, one.token, one.side) for one in found} == {
+        (view.order_id, view.terms.instrument.token, view.terms.side) for view in views
+    }
+    known = {(view.order_id, fill.fill_id): (fill.size, fill.price) for view in views for fill in view.fills}
+    assert {(one.order_id, one.fill.fill_id): (one.fill.size, one.fill.price) for one in found} == known
+    assert await desk.venue.fills_since(started_ms + 60_000) == ()

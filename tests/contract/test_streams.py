@@ -1,0 +1,73 @@
+"""Cases of the user stream: it only ever makes things faster. What it tells twice, late or never changes nothing."""
+
+import asyncio
+
+from arbsaga.domain.instruments import Side
+from arbsaga.domain.orders import OrderState
+
+from .benches import Trouble
+from .desk import settled, until
+
+
+async def test_c44_news_wakes(desk):
+    """C44 A fill of a resting order wakes who waits for it, and nobody else."""
+    mine, other = await desk.rest(desk.yes), await desk.rest(desk.yes, price="0.20")
+    while await desk.venue.news([mine.order_id, other.order_id], 150):
+        mine, other = await desk.venue.look([mine, other])
+    woken = asyncio.create_task(desk.venue.news([mine.order_id], 5_000))
+    slept = asyncio.create_task(desk.venue.news([other.order_id], 300))
+    await asyncio.sleep(0.02)
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "10")
+    assert (await woken, await slept) == (True, False)
+    assert (await desk.follow(mine, settled)).confirmed == 10
+
+
+async def test_c45_stream_that_tells_nothing(desk):
+    """C45 Fills are found by request while the stream answers pings and tells nothing."""
+    view = await desk.rest(desk.yes)
+    desk.bench.strike(Trouble.TOLD_NOTHING)
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "10")
+    assert (await desk.follow(view, settled)).confirmed == 10
+
+
+async def test_c46_stream_that_breaks(desk):
+    """C46 What happens while the stream is down is found, and the stream comes back by itself."""
+    view = await desk.rest(desk.yes)
+    desk.bench.strike(Trouble.USER_STREAM_BREAKS)
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "10")
+    assert (await desk.follow(view, settled)).confirmed == 10
+    await until(desk.venue.streaming)
+
+
+async def test_c47_stream_that_tells_twice(desk):
+    """C47 Each fill counts once, however often it is told."""
+    desk.bench.strike(Trouble.TOLD_TWICE)
+    view = await desk.rest(desk.yes)
+    for _ in range(2):
+        desk.bench.offer(desk.yes, Side.SELL, "0.30", "5")
+    view = await desk.follow(view, settled)
+    await asyncio.sleep(0.1)
+    view = await desk.look(view)
+    assert (view.confirmed, len(view.fills)) == (10, 2)
+
+
+async def test_c48_stream_that_tells_out_of_order(desk):
+    """C48 Late and in any order, an end before its beginning included: the same end."""
+    desk.bench.strike(Trouble.TOLD_OUT_OF_ORDER, 0.3)
+    view = await desk.rest(desk.yes, size="20")
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "7")
+    desk.bench.offer(desk.yes, Side.SELL, "0.30", "5")
+    view = await desk.follow(await desk.cancel(view), settled)
+    await asyncio.sleep(0.35)
+    view = await desk.look(view)
+    assert (view.state, view.confirmed, len(view.fills)) == (OrderState.DONE, 12, 2)
+
+
+async def test_c49_stream_that_is_alive(bench, desk):
+    """C49 `streaming` says whether the stream lives: not before the start, not while the exchange is down."""
+    assert desk.venue.streaming()
+    assert not bench.venue().streaming()
+    await bench.stop()
+    await until(lambda: not desk.venue.streaming())
+    await bench.start()
+    await until(desk.venue.streaming)
