@@ -6,7 +6,7 @@ should price from that. Nothing is retried: a write must not be, and a read is a
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,10 +45,11 @@ class RefusedRead(VenueError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a request, whatever it says."""
+    """The answer to a request, whatever it says. `date` is the header: the venue's clock, in whole seconds."""
 
     status: int
     raw: bytes
+    date: str = ""
 
     @property
     def fault(self) -> Fault:
@@ -105,41 +106,33 @@ class Rest:
             used.add(cursor)
         raise BadMessage(f"{path}: the listing does not end")
 
-    async def write(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        body: bytes | None = None,
-        trace: Callable[..., Any] | None = None,
-    ) -> Answer:
-        """Send a write once. `trace` is httpcore's hook: it sees every step of the request and may stop it.
+    async def delete(self, path: str, params: Params | None = None) -> Answer:
+        """A cancel, sent once. Raises VenueError where no answer came: then it may or may not have been taken."""
+        return await self.send(self.build("DELETE", path, params=params))
 
-        Raises VenueError where no answer came: then it may or may not have been taken.
-        """
-        return await self.ask(method, path, params=params, body=body, trace=trace, timeout_s=self._write_s)
+    async def ask(self, method: str, path: str, *, params: Params | None = None, timeout_s: float) -> Answer:
+        """The answer to one request without a body, of any status. Raises VenueError for none."""
+        return await self.send(self.build(method, path, params=params), timeout_s=timeout_s)
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        body: bytes | None = None,
-        trace: Callable[..., Any] | None = None,
-        timeout_s: float,
-    ) -> Answer:
-        """The answer to one signed request, of any status, within `timeout_s` in all. Raises VenueError for none."""
+    def build(
+        self, method: str, path: str, *, params: Params | None = None, body: bytes | None = None
+    ) -> httpx.Request:
+        """A signed request: to be sent at once, since its signature holds for some seconds. Raises VenueError."""
         try:
             request = self._http.build_request(method, self._base + path, params=params, content=body)
-            request.headers.update(self._signer.headers(method, request.url.raw_path.decode()))
-            if body is not None:
-                request.headers["Content-Type"] = "application/json"
-            if trace is not None:
-                request.extensions = {**request.extensions, "trace": trace}
-            async with asyncio.timeout(timeout_s):
+        except httpx.InvalidURL as error:
+            raise VenueError(f"{path}: no address ({error})") from error
+        request.headers.update(self._signer.headers(method, request.url.raw_path.decode()))
+        if body is not None:
+            request.headers["Content-Type"] = "application/json"
+        return request
+
+    async def send(self, request: httpx.Request, *, timeout_s: float | None = None) -> Answer:
+        """The answer of any status, within `timeout_s` in all (a write's by default). Raises VenueError for none."""
+        try:
+            async with asyncio.timeout(self._write_s if timeout_s is None else timeout_s):
                 response = await self._http.send(request)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise VenueError(f"{path}: no answer ({type(error).__name__} {error})".rstrip()) from error
-        return Answer(response.status_code, response.content)
+        except (httpx.HTTPError, TimeoutError) as error:
+            why = f"{type(error).__name__} {error}".rstrip()
+            raise VenueError(f"{request.method} {request.url.path}: no answer ({why})") from error
+        return Answer(response.status_code, response.content, response.headers.get("Date", ""))

@@ -15,11 +15,15 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What an error answer says. `code` is empty where the venue names none."""
+    """What an error answer says. `code` is empty where the venue names none.
+
+    `own`: it has one of the venue's own shapes, so that it is no gateway in front of it that speaks.
+    """
 
     status: int
     code: str
     text: str
+    own: bool
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.text}" if self.code else f"{self.status} {self.text}"
@@ -38,12 +42,14 @@ def read_fault(status: int, raw: bytes) -> Fault:
     try:
         body = load(raw)
     except BadMessage:
-        return Fault(status, "", raw[:_LONGEST].decode(errors="replace").strip() or "no text")
+        return Fault(status, "", raw[:_LONGEST].decode(errors="replace").strip() or "no text", own=False)
     said = body.get("error", body) if isinstance(body, Mapping) else body
     if not isinstance(said, Mapping):
-        return Fault(status, "", str(said)[:_LONGEST])
+        return Fault(status, "", str(said)[:_LONGEST], own=False)
     parts = [str(said[name]) for name in ("message", "details", "msg") if said.get(name)]
-    return Fault(status, str(said.get("code") or ""), ", ".join(parts) or json.dumps(said, default=str)[:_LONGEST])
+    code = str(said.get("code") or "")
+    text = ", ".join(parts) or json.dumps(said, default=str)[:_LONGEST]
+    return Fault(status, code, text, own=bool(code or parts))
 
 
 def decimal(value: object) -> Decimal:

@@ -1,0 +1,216 @@
+"""The account as the venue's REST API tells it: free cash by shard, net positions, orders and fills.
+
+Reads lag writes by 0.1 to 2 s (how far, GET /exchange/user_data_timestamp tells). Collateral is kept by shard, and one
+market's YES and NO are one signed position. Subaccounts are not used: all is of the primary one.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from arbsaga.domain.instruments import Instrument, Outcome
+from arbsaga.domain.money import NO_USD, ZERO, Size, Usd
+from arbsaga.errors import BadMessage, VenueError
+from arbsaga.venues.kalshi.names import Names
+from arbsaga.venues.kalshi.orders import own_price
+from arbsaga.venues.kalshi.records import outcome_of, token
+from arbsaga.venues.kalshi.rest import PAGE, Params, RefusedRead, Rest
+from arbsaga.venues.kalshi.seen import FillSeen, OrderSeen, read_fill, read_order, readable, side_of
+from arbsaga.venues.kalshi.user_stream import NetPosition, UserStream
+from arbsaga.venues.kalshi.wire import decimal, moment_ms
+from arbsaga.venues.port import AccountFill, Funds, OpenOrder
+
+ORDERS: Final = "/portfolio/orders"
+FILLS: Final = "/portfolio/fills"
+LAG_MS: Final = 10_000
+"""Reads are further behind than this only when something is wrong; 0.1 to 2 s were seen."""
+FEW: Final = 5
+"""Orders that are asked for one by one; a listing costs as much as five."""
+LIVED_S: Final = 600
+"""Orders that filled were made at most this long before, as a rule; the others are asked for one by one."""
+AT_ONCE: Final = 8
+"""Requests of one listing that run side by side: the venue limits their rate."""
+
+
+class Account:
+    """Reads of one account. Raises VenueError for an answer that cannot be used. `clock` is the wall clock in ms."""
+
+    def __init__(self, rest: Rest, names: Names, stream: UserStream, clock: Callable[[], int]) -> None:
+        self._rest, self._names, self._stream, self._clock = rest, names, stream, clock
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def order(self, venue_id: str) -> OrderSeen | None:
+        """One order by the venue's id, in any state; None: not known (yet, as reads lag)."""
+        try:
+            raw = (await self._rest.get(f"{ORDERS}/{venue_id}")).get("order")
+        except RefusedRead as refused:
+            if refused.status == 404 and refused.fault.own:
+                return None
+            raise
+        if not isinstance(raw, dict):
+            raise BadMessage(f"{ORDERS}: an answer without the order")
+        return read_order(raw)
+
+    async def orders(self, params: Params) -> tuple[OrderSeen, ...]:
+        """The orders of a listing, all pages; what they are called is learned."""
+        raw = await self._rest.listing(ORDERS, "orders", {"limit": PAGE, **params})
+        seen = readable(read_order, raw)
+        for one in seen:
+            self._names.learn(one.client_id, one.venue_id)
+        return seen
+
+    async def fills(self, params: Params) -> tuple[FillSeen, ...]:
+        """The fills of a listing, all pages."""
+        return readable(read_fill, await self._rest.listing(FILLS, "fills", {"limit": PAGE, **params}))
+
+    async def as_of_ms(self) -> int:
+        """The moment of which reads tell now, by the venue's clock."""
+        raw = await self._rest.get("/exchange/user_data_timestamp")
+        try:
+            return moment_ms(raw["as_of_time"])
+        except (KeyError, ValueError) as error:
+            raise BadMessage(f"a user_data_timestamp that cannot be read: {error!r}") from error
+
+    async def free(self) -> dict[str, Usd]:
+        """USD not kept aside for resting orders, by shard."""
+        raw = await self._rest.get("/portfolio/balance")
+        try:
+            return {str(each["exchange_index"]): Usd(decimal(each["balance"])) for each in raw["balance_breakdown"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadMessage(f"a balance that cannot be read: {error!r}") from error
+
+    async def funds(self, buys: Sequence[Instrument]) -> Funds:
+        """Free cash of the shard that pays for these buys; of all shards together where there are none."""
+        pockets = sorted({buy.rules.pocket for buy in buys})
+        if len(pockets) > 1:
+            raise VenueError(f"these are paid from several shards ({', '.join(pockets)}): ask for each")
+        free = await self.free()
+        if not pockets:
+            return Funds(Usd(max(sum(free.values(), ZERO), ZERO)))
+        pocket, cash = pockets[0], max(free.get(pockets[0], NO_USD), NO_USD)
+        elsewhere = ", ".join(f"{usd:f} USD on {shard}" for shard, usd in sorted(free.items()) if usd > 0)
+        short = f"exchange_index {pocket} has no collateral ({elsewhere}): transfer some to it" if elsewhere else ""
+        return Funds(Usd(cash), "" if cash else short)
+
+    async def cash(self) -> Usd:
+        """USD of all shards, with what resting orders keep aside: the venue's balance leaves that out.
+
+        The venue's own reserve for their fees is not known, and left out.
+        """
+        free, resting, nets = await asyncio.gather(self.free(), self.resting(), self._nets())
+        kept = (_kept(orders, nets.get(ticker, ZERO)) for ticker, orders in _by_ticker(resting).items())
+        return Usd(sum(free.values(), ZERO) + sum(kept, ZERO))
+
+    async def resting(self, ticker: str = "") -> tuple[OrderSeen, ...]:
+        """Orders that rest, in one market or in all."""
+        return await self.orders({"status": "resting", **({"ticker": ticker} if ticker else {})})
+
+    async def sellable(self, token: str) -> Size:
+        """Contracts of the outcome, less what resting orders that would close them hold."""
+        ticker, outcome = outcome_of(token)
+        nets, resting = await asyncio.gather(self._nets(ticker), self.resting(ticker))
+        closing = (one.left for one in resting if one.bid == (outcome is Outcome.NO))
+        return Size(max(_held(outcome, nets.get(ticker, ZERO)) - sum(closing, ZERO), ZERO))
+
+    async def positions(self, tokens: Sequence[str]) -> dict[str, Size]:
+        """Contracts of each token: of a market's two outcomes only one is ever held. A settled market holds none."""
+        wanted = {each: outcome_of(each) for each in tokens}
+        nets = await self._nets() if wanted else {}
+        return {each: Size(_held(outcome, nets.get(ticker, ZERO))) for each, (ticker, outcome) in wanted.items()}
+
+    async def holds(self) -> bool:
+        """Whether there is any position that is not settled."""
+        return any((await self._nets()).values())
+
+    async def _nets(self, ticker: str = "") -> dict[str, Decimal]:
+        """Signed positions by market, in one or in all that are not settled."""
+        params: Params = {"limit": PAGE, **({"ticker": ticker} if ticker else {})}
+        raw = await self._rest.listing("/portfolio/positions", "market_positions", params)
+        listed = dict(_read_position(each) for each in raw)
+        newest = {one: self._newest(one, listed.get(one)) for one in {*listed, *self._stream.moved(), ticker} - {""}}
+        return {one: found.net for one, found in newest.items() if found is not None}
+
+    def _newest(self, ticker: str, listed: NetPosition | None) -> NetPosition | None:
+        """What was listed, or what a fill has told since: reads lag, and selling twice would open the other side."""
+        told = self._stream.position(ticker)
+        if told is None or (listed is None and self._clock() - told.time_ms > LAG_MS):
+            return listed  # one that is listed no more was settled
+        return told if listed is None or told.time_ms >= listed.time_ms else listed
+
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        """Every order of the account that rests; one that was made without an id of its maker has the venue's."""
+        return tuple(_open_order(seen, self._names) for seen in await self.resting() if seen.left > 0)
+
+    async def fills_since(self, after_ms: int) -> tuple[AccountFill, ...]:
+        """Every fill at or after this time. A bid counts as YES bought, an ask as NO bought, whatever they closed."""
+        fills = await self.fills({"min_ts": after_ms // 1000})
+        await self._identify({fill.venue_id for fill in fills}, after_ms // 1000 - LIVED_S)
+        return tuple(
+            AccountFill(
+                order_id=self._names.order_id(fill.venue_id) or fill.venue_id,
+                token=token(fill.ticker, fill.outcome),
+                side=side_of(fill.bid, fill.outcome),
+                fill=fill.fill(fill.outcome),
+            )
+            for fill in fills
+            if fill.time_ms >= after_ms
+        )
+
+    async def _identify(self, venue_ids: Iterable[str], after_s: int) -> None:
+        """Learn which of these orders are ours: a fill of REST names its order by the venue's id only."""
+        strange = [one for one in venue_ids if not self._names.order_id(one)]
+        if len(strange) > FEW:
+            await self.orders({"min_ts": max(after_s, 0)})
+        await asyncio.gather(*(self.identify(one) for one in strange if not self._names.order_id(one)))
+
+    async def identify(self, venue_id: str) -> OrderSeen | None:
+        """Ask for an order and learn what it is called; None where the venue does not show it."""
+        async with self._gate:
+            seen = await self.order(venue_id)
+        if seen is not None:
+            self._names.learn(seen.client_id, seen.venue_id)
+        return seen
+
+
+def _held(outcome: Outcome, net: Decimal) -> Decimal:
+    return max(net if outcome is Outcome.YES else -net, ZERO)
+
+
+def _read_position(raw: Any) -> tuple[str, NetPosition]:  # noqa: ANN401  JSON
+    """(ticker, position). Never left out when it cannot be read: none would be shown where one is held."""
+    try:
+        return str(raw["ticker"]), NetPosition(decimal(raw["position_fp"]), moment_ms(raw["last_updated_ts"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadMessage(f"a position that cannot be read: {error!r}") from error
+
+
+def _by_ticker(orders: Iterable[OrderSeen]) -> dict[str, list[OrderSeen]]:
+    found: dict[str, list[OrderSeen]] = {}
+    for one in orders:
+        found.setdefault(one.ticker, []).append(one)
+    return found
+
+
+def _kept(orders: Iterable[OrderSeen], net: Decimal) -> Decimal:
+    """USD that a market's resting orders keep aside: the price of what they would open beyond what they close."""
+    closable = {True: max(-net, ZERO), False: max(net, ZERO)}
+    total = ZERO
+    for one in sorted(orders, key=lambda order: order.created_ms):
+        closes = min(closable[one.bid], one.left)
+        closable[one.bid] -= closes
+        total += (one.left - closes) * own_price(Outcome.YES if one.bid else Outcome.NO, one.yes_price)
+    return total
+
+
+def _open_order(seen: OrderSeen, names: Names) -> OpenOrder:
+    outcome = Outcome.YES if seen.bid else Outcome.NO
+    return OpenOrder(
+        order_id=names.order_id(seen.venue_id) or seen.venue_id,
+        token=token(seen.ticker, outcome),
+        side=side_of(seen.bid, outcome),
+        price=own_price(outcome, seen.yes_price),
+        size=seen.size,
+        matched=seen.matched,
+        created_ms=seen.created_ms,
+    )
