@@ -141,7 +141,7 @@ def read(text: str) -> Reading:
     plain = blanked
     for pattern, put in _PHRASES:
         plain = pattern.sub(put, plain)
-    words = [word.lower() for word in _WORD.findall(plain.replace("at least", "atleast").replace("at most", "atmost"))]
+    words = _WORD.findall(plain.lower().replace("at least", "atleast").replace("at most", "atmost"))
     deadline = _DEADLINE.search(plain)
     return Reading(
         text=text,
