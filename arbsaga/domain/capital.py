@@ -14,7 +14,6 @@ Pocket = tuple[str, str]
 """A venue, and the part of our account there that pays (Kalshi's shard; empty where there is one only)."""
 
 PRICINGS = 3
-SLIGHTLY_LESS = Decimal("0.999")
 _DEAREST = Price(Decimal("0.5"))
 """The price at which `p * (1 - p)`, and so the fee of a share, is highest."""
 
@@ -56,10 +55,11 @@ def affordable(quote: Quote, limit: Usd, books: Mapping[str, Book], gates: Gates
     The budget of the gates bounds what the book asks; at its limits an order can cost a little more.
     """
     for _ in range(PRICINGS):
-        most = most_spent(quote)
-        if most <= limit:
+        excess = most_spent(quote) - limit
+        if excess <= 0:
             return quote
-        budget = Usd((quote.cost + quote.fees) * limit / most * SLIGHTLY_LESS)
+        # The last units cost the limits at most, so that leaving out what they cost takes as much off the worst case.
+        budget = Usd(quote.cost + quote.fees - excess)
         again = price_basket(quote.basket, books, replace(gates, budget=budget))
         if not isinstance(again, Quote):
             return None

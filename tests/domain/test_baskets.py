@@ -1,11 +1,12 @@
 """The guaranteed payout, in every state of the world."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations
 
 import pytest
 
-from arbsaga.domain.baskets import Basket, BasketKind, Leg, complement, no_of_some, yes_of_all
+from arbsaga.domain.baskets import Basket, BasketKind, Leg, complement, cross, no_of_some, yes_of_all
 from arbsaga.domain.instruments import Outcome
 from arbsaga.domain.money import Usd
 
@@ -54,6 +55,58 @@ def test_yes_and_no_of_one_market_pay_one(winner):
     assert payout(basket, winner) == basket.payout == 1
 
 
+HERE, THERE = instrument("here"), instrument("there")
+YES, NO = (HERE, THERE), (HERE.other(), THERE.other())
+IDENTITY, NESTED = BasketKind.IDENTITY, BasketKind.NESTED
+
+
+def paid(basket: Basket, *winners: str) -> Decimal:
+    """What one unit pays when exactly these markets resolve YES."""
+    return sum(
+        (
+            leg.ratio
+            for leg in basket.legs
+            if (leg.instrument.outcome is Outcome.YES) == (leg.instrument.market in winners)
+        ),
+        Decimal(0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "a", "b", "states", "pays"),
+    [
+        (IDENTITY, YES[0], NO[1], [(), ("here", "there")], {1}),  # the same question
+        (IDENTITY, NO[0], YES[1], [(), ("here", "there")], {1}),
+        (IDENTITY, YES[0], YES[1], [("here",), ("there",)], {1}),  # each other's opposite
+        (IDENTITY, NO[0], NO[1], [("here",), ("there",)], {1}),
+        (NESTED, YES[0], NO[1], [(), ("here",), ("here", "there")], {1, 2}),  # "there" implies "here"
+    ],
+)
+def test_a_pair_pays_one_at_least_in_every_state_that_its_relation_allows(kind, a, b, states, pays):
+    """Whichever way the two markets resolve, as long as they resolve by the relation."""
+    basket = cross("rates", "Rates", kind, a, b)
+    assert {paid(basket, *winners) for winners in states} == pays
+    assert min(pays) == basket.payout == 1
+
+
+def test_a_pair_that_resolves_against_its_relation_can_pay_nothing():
+    """That is the risk which the cap of a pair bounds."""
+    assert paid(cross("rates", "Rates", IDENTITY, YES[0], NO[1]), "there") == 0
+
+
+def test_the_two_directions_of_a_pair_have_keys_of_their_own_in_one_event():
+    """Named after the first market's outcome; neither is the key of a market's own two outcomes."""
+    there, back = cross("rates", "t", IDENTITY, YES[0], NO[1]), cross("rates", "t", IDENTITY, NO[0], YES[1])
+    assert (there.key, back.key) == ("cross:rates:a", "cross:rates:b")
+    assert there.event == back.event == "pairs/rates"
+
+
+def test_two_venues_may_name_a_market_alike():
+    """A market is its venue's: the same name elsewhere is another market."""
+    elsewhere = replace(instrument("here", Outcome.NO), venue="elsewhere", token="elsewhere:no")
+    assert len(cross("rates", "t", IDENTITY, HERE, elsewhere).legs) == 2
+
+
 def test_keys_name_the_event_and_the_market_whatever_the_subset():
     """Two overlapping NO baskets of one event have one key: they are never in flight together."""
     no = [instrument(name, Outcome.NO) for name in "abc"]
@@ -69,6 +122,8 @@ def test_keys_name_the_event_and_the_market_whatever_the_subset():
         lambda: no_of_some("e", "t", [instrument("a"), instrument("b", Outcome.NO)]),
         lambda: yes_of_all("e", "t", [instrument("a"), instrument("a")]),
         lambda: yes_of_all("e", "t", [instrument("a")]),
+        lambda: cross("p", "t", BasketKind.IDENTITY, instrument("a"), instrument("a", Outcome.NO)),
+        lambda: cross("p", "t", BasketKind.COMPLEMENT, instrument("a"), instrument("b", Outcome.NO)),
         lambda: Basket("k", BasketKind.COMPLEMENT, "t", "e", (Leg(instrument("a")),) * 2, Usd(Decimal(1))),
         lambda: Basket(
             "k",
@@ -81,6 +136,6 @@ def test_keys_name_the_event_and_the_market_whatever_the_subset():
     ],
 )
 def test_a_basket_that_guarantees_nothing_cannot_be_built(build):
-    """Mixed outcomes, a market twice, one leg, a token twice, no shares: each is refused when built."""
+    """Mixed outcomes, a market twice or paired with itself, one leg, a token twice, no shares: refused when built."""
     with pytest.raises(AssertionError):
         build()

@@ -63,3 +63,49 @@ def test_fresh_books_read_together_are_no_trouble():
 def test_trouble_names_why_books_are_not_decided_on(books, said):
     """A stale, a crossed and a torn set of books are each refused, with the reason."""
     assert trouble(books, now_ms=1_500, max_age_ms=500, max_skew_ms=100) == said
+
+
+# --- two venues ------------------------------------------------------------------------------------------------
+
+ACROSS = {
+    "now_ms": 10_000,
+    "max_age_ms": 2_000,
+    "max_skew_ms": 500,
+    "max_age_by_venue": {"kalshi": 6_000},
+    "max_cross_skew_ms": 5_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        ({"poly": [9_900], "kalshi": [5_000]}, None),
+        ({"poly": [10_000], "kalshi": [4_999]}, "torn read: the books of the venues were proved 5001 ms apart"),
+        ({"poly": [8_000], "kalshi": [3_999]}, "stale book: kalshi0 was last proved 6001 ms ago"),
+        ({"poly": [7_999], "kalshi": [9_000]}, "stale book: poly0 was last proved 2001 ms ago"),
+        ({"poly": [9_000, 9_500], "kalshi": [5_000, 5_500]}, None),
+        ({"poly": [9_000, 9_501], "kalshi": [9_100]}, "torn read: the books were proved 501 ms apart"),
+        ({"poly": [9_900], "kalshi": [9_000, 9_501]}, "torn read: the books were proved 501 ms apart"),
+    ],
+)
+def test_each_venue_proves_its_books_at_a_pace_of_its_own(reads, said):
+    """Each leg has its venue's age limit; books of one venue belong close together, of two within another limit."""
+    named = [(venue, f"{venue}{at}", ms) for venue, times in reads.items() for at, ms in enumerate(times)]
+    books = tuple(book(token, read_ms=ms) for _, token, ms in named)
+    assert trouble(books, venues=[venue for venue, _, _ in named], **ACROSS) == said
+    assert trouble(books[::-1], venues=[venue for venue, _, _ in named][::-1], **ACROSS) == said
+
+
+def test_without_a_limit_across_venues_the_age_limits_are_enough():
+    """Books of two venues far apart, each fresh by its own limit."""
+    books = (book("p", read_ms=10_000), book("k", read_ms=8_001))
+    limits = {"now_ms": 10_000, "max_age_ms": 2_000, "max_skew_ms": 500}
+    assert trouble(books, venues=["poly", "kalshi"], **limits) is None
+    assert trouble(books, venues=["poly", "poly"], **limits) == "torn read: the books were proved 1999 ms apart"
+    assert trouble(books, **limits) == "torn read: the books were proved 1999 ms apart"
+
+
+def test_every_book_has_its_venue_named_or_none_has():
+    """A venue too few would judge a book by another's limits."""
+    with pytest.raises(AssertionError):
+        trouble((book("p"), book("k")), 1_000, 1, 1, venues=["poly"])
