@@ -97,6 +97,10 @@ class BasketIndex:
         """The watches with this token."""
         return self._by_token.get(token, ())
 
+    def holds(self, watch: Watch) -> bool:
+        """Whether this very watch is still one of them."""
+        return any(one is watch for one, _ in self.touched(watch.tokens[0]))
+
     def tokens(self) -> Groups:
         """By venue, the tokens that belong together, each with its market: an event's, then what only pairs need."""
         groups: dict[str, list[dict[str, str]]] = {}

@@ -247,6 +247,8 @@ class Scanner:
         now_ms = self._now_ms()
         instruments = [leg.leg.instrument for leg in quote.legs]
         tokens = [instrument.token for instrument in instruments]
+        if not self._index.holds(watch):  # a trade that has just started told its pair anew, with less of its cap left
+            return
         refusal = self._admission.refusal(watch.key, tokens, now_ms, others(instruments))
         if refusal:  # one offered before it may have started
             self._refuse(watch, refusal)

@@ -136,3 +136,16 @@ def test_settings_that_contradict_each_other_are_refused(wrong):
     """Before anything runs."""
     with pytest.raises(AssertionError):
         AdmissionSettings(**wrong)
+
+
+def test_both_outcomes_of_a_netting_market_are_not_in_flight_together():
+    """The venue would close one trade's leg with the other's: also for a trade of an earlier process."""
+    admission = Admission(SETTINGS)
+    admission.started("cross:p:a", ["kalshi:M:NO", "1"], 0)
+    admission.resumed("cross:q:a", ["kalshi:N:YES"])
+    assert admission.refusal("no:e", ["kalshi:M:YES"], 10_000, ["kalshi:M:NO"]).startswith("other side in use: ")
+    assert admission.refusal("no:f", ["kalshi:N:NO"], 10_000, ["kalshi:N:YES"]).startswith("other side in use: ")
+    assert admission.refusal("no:g", ["kalshi:O:NO"], 10_000, ["kalshi:O:YES"]) == ""
+    assert admission.refusal("poly", ["2"], 10_000) == ""
+    admission.ended("cross:p:a", Phase.COMMITTED, 10_000)
+    assert admission.refusal("no:e", ["kalshi:M:YES"], 10_000, ["kalshi:M:NO"]) == ""

@@ -179,3 +179,34 @@ async def _follow_for_ever(venue):
     async with streaming(venue=venue) as (streams, _, _, clock):
         await streams.follow(venue_of(tokens("a")), clock.now_ns())
         await asyncio.sleep(5)
+
+
+async def test_a_stream_is_of_one_venue_and_a_dead_one_leaves_the_others_alone():
+    """Small streams of two venues are not joined, and only the silent venue's is begun anew."""
+    venue = FakeVenue(shown=dict.fromkeys("abc", BOOK))
+    async with streaming(StreamSettings(max_streams=1), venue) as (streams, _, live, clock):
+        await streams.follow({"poly": [tokens("a"), tokens("b")], "kalshi": [tokens("c")]}, clock.now_ns())
+        await until(lambda: live.live == 3)
+        assert sorted(venue.running) == [("a", "b"), ("c",)]
+        alive = live.book("a").generation, live.book("c").generation
+        for _ in range(16):
+            clock.ms += 1_000
+            live.commit(clock.now_ns(), ["a"])
+        await streams.tend(clock.now_ns())
+        await until(lambda: len(venue.begun) == 3)
+        assert venue.begun[-1] == ("c",)
+        assert live.book("a").generation == alive[0]
+        await until(lambda: live.book("c") is not None)
+        assert live.book("c").generation > alive[1]
+
+
+async def test_the_streams_of_each_venue_are_counted_by_themselves():
+    """A venue with many does not join another's."""
+    venue = FakeVenue(shown=dict.fromkeys("abcd", BOOK))
+    async with streaming(StreamSettings(max_streams=2, max_tokens=1), venue) as (streams, _, live, clock):
+        await streams.follow({"poly": [tokens("a"), tokens("b")]}, clock.now_ns())
+        await streams.follow({"poly": [tokens("a"), tokens("b")], "kalshi": [tokens("c")]}, clock.now_ns())
+        await until(lambda: live.live == 3)
+        assert len(venue.begun) == 3
+        await streams.follow({"kalshi": [tokens("c")]}, clock.now_ns())
+        assert venue.running == [("c",)]
