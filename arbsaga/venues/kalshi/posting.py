@@ -64,7 +64,7 @@ class Poster:
         if outcome.venue_id:
             self._names.learn(view.order_id, outcome.venue_id)
         else:
-            log.warning("order not accepted", order_id=view.order_id, state=outcome.state, said=outcome.note)
+            log.warning("order not acknowledged", order_id=view.order_id, state=outcome.state, said=outcome.note)
         return apply(view, outcome)
 
     async def keep_warm(self) -> None:
