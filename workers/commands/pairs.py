@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arbsaga.domain.money import Usd
-from arbsaga.errors import UserError
+from arbsaga.errors import Unavailable, UserError, VenueError
 from arbsaga.pairs import Disabled, MarketRef, Orientation, Relation
 from arbsaga.pairs.approving import Approval, approve
 from arbsaga.pairs.asking import Stated, ask, states
@@ -131,13 +131,19 @@ def _stated(config_file: ConfigFile, data_dir: DataDir) -> tuple[Stated, ...]:
 
 
 def _asked(venues: Mapping[str, Venue], question: Callable[[Mapping[str, Venue]], Awaitable[_Answer]]) -> _Answer:
-    """Ask the venues something, and release their connections. Public reads need no start, thus no account."""
+    """Ask the venues, and release their connections. Reads need no start. Raises Unavailable, UnknownThing."""
 
     async def run() -> _Answer:
         async with AsyncExitStack() as stack:
             for venue in venues.values():
                 stack.push_async_callback(venue.close)
-            return await question(venues)
+            try:
+                return await question(venues)
+            except VenueError as error:
+                said = " ".join(str(error).split())
+                raise Unavailable(
+                    f"a venue gave no usable answer ({said}): try again, or run `arbsaga doctor`"
+                ) from None
 
     return asyncio.run(run())
 
