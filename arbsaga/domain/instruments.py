@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Prices from `start` to `end` (USD a share, both included) come in steps of `tick`."""
+    """Prices from `start` to `end` (USD a share, both included) come in steps of `tick`, which divides the way."""
 
     start: Price
     end: Price
@@ -73,14 +73,14 @@ class MarketRules:
         if not self.bands:
             return Price(ceil_to(price, self.tick))
         band = next((band for band in self.bands if price <= band.end), self.bands[-1])
-        return Price(min(band.end, band.start + ceil_to(price - band.start, band.tick)))
+        return Price(band.start + ceil_to(price - band.start, band.tick))
 
     def grid_down(self, price: Decimal) -> Price:
         """The highest price on the grid that is not over `price`, which lies within the grid."""
         if not self.bands:
             return Price(floor_to(price, self.tick))
         band = next((band for band in reversed(self.bands) if price >= band.start), self.bands[0])
-        return Price(max(band.start, band.end - ceil_to(band.end - price, band.tick)))
+        return Price(band.start + floor_to(price - band.start, band.tick))
 
     def lowest(self) -> Price:
         """The lowest price of an order: above 0."""
