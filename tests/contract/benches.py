@@ -31,6 +31,8 @@ class Trouble(StrEnum):
     RATE_LIMITED = "an order is answered with 429"
     ODD_ANSWER = "an order is taken, and answered with success in a shape that nobody knows"
     SLOW_ANSWER = "an order is taken, and answered after `seconds`"
+    HELD_BACK = "an order that could trade at once is held back for `seconds`, and cannot be cancelled meanwhile"
+    SETTLEMENT_FAILS = "a fill is taken back after it was told: it never happened"
     CANCEL_LOSES = "an order is filled in the moment before its cancel arrives"
     CANCEL_FAILS = "a cancel is answered with 500 and does nothing"
     STALE_READS = "private reads hide what has happened in the last `seconds`"
@@ -62,12 +64,13 @@ class TrueOrder:
 
 @dataclass(frozen=True, slots=True)
 class TrueFill:
-    """One match of one of the account's orders: shares, USD moved before the fee, and the fee billed."""
+    """One match of one of the account's orders: shares, USD moved before the fee, the fee billed, whether it failed."""
 
     order_id: str
     size: Decimal
     usd: Decimal
     fee: Decimal
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

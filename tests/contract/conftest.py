@@ -7,15 +7,11 @@ import httpx._transports.default
 import pytest
 
 from .desk import Desk
+from .on_kalshi import KalshiBench
 from .on_polymarket import PolymarketBench
 
-BENCHES = {"polymarket": PolymarketBench}
-try:
-    from .on_kalshi import KalshiBench
-except ModuleNotFoundError:
-    pass
-else:
-    BENCHES["kalshi"] = KalshiBench
+BENCHES = {bench.name: bench for bench in (PolymarketBench, KalshiBench)}
+"""Every venue there is; a new one is added here."""
 
 
 def pytest_configure(config):

@@ -43,6 +43,11 @@ def settled(view: OrderView) -> bool:
     return view.explained and view.settled
 
 
+def denied(view: OrderView) -> bool:
+    """Whether nobody knew it at a moment after it was made. Reads that lag deny for an earlier moment."""
+    return view.denied_ms >= view.terms.created_ms
+
+
 class Desk:
     """One account on one bench, its first market, and an eye on the truth after every word of the venue."""
 
@@ -142,7 +147,7 @@ class Desk:
 
     async def denied(self, view: OrderView) -> OrderView:
         """Look until nobody knows the order: it stays UNKNOWN, since only time proves more."""
-        seen = await self.follow(view, lambda view: view.denied_ms > 0)
+        seen = await self.follow(view, denied)
         assert (seen.state, seen.known) == (OrderState.UNKNOWN, 0)
         return seen
 
@@ -159,21 +164,21 @@ class Desk:
         """
         truth = self.bench.truth()
         order, fills = truth.orders.get(view.order_id), truth.fills_of(view.order_id)
-        happened = sum((fill.size for fill in fills), Decimal(0))
-        assert view.known <= happened, f"it claims {view.known} filled, the truth is {happened}: {view.evidence}"
+        happened, told = sum((fill.size for fill in fills), Decimal(0)), view.known + view.failed
+        assert told <= happened, f"it claims {told} filled, the truth is {happened}: {view.evidence}"
         if view.state is OrderState.ABSENT:
             assert truth.came(view.order_id) == 0, f"it says never sent, but it came: {view.evidence}"
         if view.state is OrderState.DONE:
             assert order is None or not order.open, f"it says over, but it can fill: {view.evidence}"
-            assert view.known == happened, f"it says over with {view.known}, the truth is {happened}: {view.evidence}"
+            assert told == happened, f"it says over with {told}, the truth is {happened}: {view.evidence}"
         if view.state in (OrderState.LIVE, OrderState.PENDING):
             assert order is not None, f"it says that it exists, but it never did: {view.evidence}"
         if before is not None:
-            assert view.known >= before.known, f"a fill has gone: {view.evidence}"
+            assert told >= before.known + before.failed, f"a fill has gone: {view.evidence}"
         return view
 
     def one_order(self, view: OrderView) -> Record:
-        """The truth, in which the order came exactly once, and was accepted."""
+        """The truth, in which the order came exactly once and was accepted."""
         truth = self.bench.truth()
         assert (truth.came(view.order_id), view.order_id in truth.orders) == (1, True)
         return truth

@@ -40,6 +40,8 @@ FAULTS: Mapping[Trouble, str] = {
     Trouble.RATE_LIMITED: "status,code=429,count=1",
     Trouble.ODD_ANSWER: "status,code=200,after=1,count=1",
     Trouble.SLOW_ANSWER: "latency,ms={ms},path=/order,count=1",
+    Trouble.HELD_BACK: "delayed,seconds={seconds},count=1",
+    Trouble.SETTLEMENT_FAILS: "fail_settlement,count=1",
     Trouble.CANCEL_LOSES: "cancel_loses,count=1",
     Trouble.CANCEL_FAILS: "cancel_error,count=1",
     Trouble.STALE_READS: "stale_balance",  # and finished orders are hidden, see `strike`
@@ -167,7 +169,7 @@ class PolymarketBench:
             orders={key: TrueOrder(one.size, one.filled, one.open) for key, one in told.orders.items()},
             refused=told.refused,
             duplicates=told.duplicates,
-            fills=[TrueFill(fill.order_id, fill.size, fill.usd, fill.fee) for fill in told.fills if fill.alive],
+            fills=[TrueFill(fill.order_id, fill.size, fill.usd, fill.fee, not fill.alive) for fill in told.fills],
             cash=told.cash,
             pockets={"": told.cash},
             positions=told.positions,

@@ -8,8 +8,8 @@ from .benches import Feature
 from .desk import Desk, needs, settled, until
 
 
-async def test_c59_cash_positions_and_fees_after_trades(desk):
-    """C59 After buys at several prices, a sale and a maker's fill: cash, positions and fees are the truth's."""
+async def test_c61_cash_positions_and_fees_after_trades(desk):
+    """C61 After buys at several prices, a sale and a maker's fill: cash, positions and fees are the truth's."""
     other, _ = await desk.pair(2)
     for price, size in (("0.31", "7.77"), ("0.31", "5.55"), ("0.33", "6.01")):
         desk.bench.offer(desk.yes, Side.SELL, price, size)
@@ -35,8 +35,8 @@ async def test_c59_cash_positions_and_fees_after_trades(desk):
     assert truth.positions == {desk.yes.token: Decimal("11.33"), other.token: 10}
 
 
-async def test_c60_funds(bench):
-    """C60 Funds are the free cash of the pocket that pays: less what rests, never more than there is."""
+async def test_c62_funds(bench):
+    """C62 Funds are the free cash of the pocket that pays: less what rests, never more than there is."""
     desk = await Desk(bench, bench.venue(usd="50")).open()
     assert (await desk.venue.funds([desk.yes])).short == ""
     assert (await desk.venue.funds([desk.yes])).cash == 50
@@ -51,8 +51,8 @@ async def test_c60_funds(bench):
 
 
 @needs(Feature.SEVERAL_POCKETS)
-async def test_c61_pockets(desk):
-    """C61 Each market's funds are those of its own pocket, and what another one spends does not move them."""
+async def test_c63_pockets(desk):
+    """C63 Each market's funds are those of its own pocket, and what another one spends does not move them."""
     instruments = {(await desk.pair(market))[0] for market in range(len(desk.bench.markets))}
     pockets = {one.rules.pocket for one in instruments}
     assert pockets <= set(desk.bench.truth().pockets)
@@ -67,8 +67,8 @@ async def test_c61_pockets(desk):
         await until(same)
 
 
-async def test_c62_wrong_balance(bench):
-    """C62 An account with too little is told so by funds, and by a refusal that is no unknown."""
+async def test_c64_wrong_balance(bench):
+    """C64 An account with too little is told so by funds, and by a refusal that is no unknown."""
     desk = await Desk(bench, bench.venue(usd="3")).open()
     assert (await desk.venue.funds([desk.yes])).cash == 3
     desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
@@ -78,8 +78,8 @@ async def test_c62_wrong_balance(bench):
     assert (truth.cash in (3, 6), truth.orders) == (True, {})
 
 
-async def test_c63_sellable(desk):
-    """C63 Bought shares can be sold once settled; less what a resting sale offers already."""
+async def test_c65_sellable(desk):
+    """C65 Bought shares can be sold once settled; less what a resting sale offers already."""
     assert await desk.venue.sellable(desk.yes.token) == 0
     await desk.buy(desk.yes)
 
@@ -94,8 +94,8 @@ async def test_c63_sellable(desk):
     assert await desk.venue.sellable(desk.no.token) == 0
 
 
-async def test_c64_open_orders(desk):
-    """C64 What rests is listed with our id, token, side, price, size and what has matched; what is over is not."""
+async def test_c66_open_orders(desk):
+    """C66 What rests is listed with our id, token, side, price, size and what has matched; what is over is not."""
     buy, no = await desk.rest(desk.yes, price="0.30"), await desk.rest(desk.no, price="0.20", size="12")
     done = await desk.rest(desk.yes, price="0.10")
     await desk.follow(await desk.cancel(done), lambda view: view.state.final)
@@ -113,8 +113,8 @@ async def test_c64_open_orders(desk):
     await until(listed)
 
 
-async def test_c65_fills_since(desk):
-    """C65 Every fill of the account since a time, as taker and as maker, once, oldest first; none from before."""
+async def test_c67_fills_since(desk):
+    """C67 Every fill of the account since a time, as taker and as maker, once, oldest first; none from before."""
     first = await desk.buy(desk.yes)
     views = [first, await desk.rest(desk.yes, price="0.30"), await desk.buy(desk.no, price="0.60", size="5")]
     desk.bench.offer(desk.yes, Side.SELL, "0.30", "5")
@@ -137,3 +137,24 @@ async def test_c65_fills_since(desk):
     known = {(view.order_id, fill.fill_id): (fill.size, fill.price) for view in views for fill in view.fills}
     assert {(one.order_id, one.fill.fill_id): (one.fill.size, one.fill.price) for one in found} == known
     assert await desk.venue.fills_since(started_ms + 60_000) == ()
+
+
+async def test_c68_fills_add_up_to_the_position(desk):
+    """C68 Fills of buys and of a sale add up to what is held: a NO bought counts as a YES sold."""
+    await desk.buy(desk.yes)
+
+    async def can_sell():
+        return await desk.venue.sellable(desk.yes.token) >= 6
+
+    await until(can_sell)
+    desk.bench.offer(desk.yes, Side.BUY, "0.35", "6")
+    (sold,) = await desk.post(desk.terms(desk.yes, Side.SELL, price="0.35", size="6"))
+    await desk.follow(sold, settled)
+
+    async def adds_up():
+        found = await desk.venue.fills_since(sold.terms.created_ms - 10_000)
+        signs = [(one.side is Side.BUY) == (one.token == desk.yes.token) for one in found]
+        net = sum(one.fill.size if up else -one.fill.size for one, up in zip(found, signs, strict=True))
+        return net == 4 and {one.token for one in found} <= {desk.yes.token, desk.no.token}
+
+    await until(adds_up)

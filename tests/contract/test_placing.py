@@ -10,7 +10,7 @@ from arbsaga.domain.orders import OrderState, TimeInForce
 from arbsaga.errors import VenueError
 
 from .benches import Trouble
-from .desk import settled, until
+from .desk import needs, settled, until
 
 
 async def test_c01_accepted_and_resting(desk):
@@ -223,8 +223,34 @@ async def test_c19_resting_order_filled_as_the_maker(desk):
     assert truth.cash == before - view.spent
 
 
-async def test_c20_key_that_was_revoked(desk):
-    """C20 A key that is not valid any more: nothing is accepted, in words that bar the account."""
+@needs(Trouble.HELD_BACK)
+async def test_c20_held_back(desk):
+    """C20 An order that is held back: PENDING or LIVE with nothing, not ended by a cancel that fails, then it fills."""
+    desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
+    desk.bench.strike(Trouble.HELD_BACK, 0.4)
+    (view,) = await desk.post(desk.terms(desk.yes))
+    assert (view.state in (OrderState.PENDING, OrderState.LIVE), view.known) == (True, 0)
+    view = await desk.cancel(view)
+    assert not view.state.final
+    assert (await desk.follow(view, settled)).confirmed == 10
+
+
+@needs(Trouble.SETTLEMENT_FAILS)
+async def test_c21_settlement_fails(desk):
+    """C21 A fill that fails after it was told counts for nothing: cash and position are as before."""
+    before = desk.bench.truth().cash
+    desk.bench.strike(Trouble.SETTLEMENT_FAILS)
+    desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
+    (posted,) = await desk.post(desk.terms(desk.yes))
+    assert posted.known == 10
+    view = await desk.follow(posted, settled)
+    assert (view.state, view.known, view.confirmed, view.failed) == (OrderState.DONE, 0, 0, 10)
+    truth = desk.bench.truth()
+    assert (truth.cash, truth.positions, view.spent) == (before, {}, 0)
+
+
+async def test_c22_key_that_was_revoked(desk):
+    """C22 A key that is not valid any more: nothing is accepted, in words that bar the account."""
     desk.bench.revoke()
     (view,) = await desk.post(desk.terms(desk.yes))
     assert (view.state, view.known) == (OrderState.DONE, 0)
