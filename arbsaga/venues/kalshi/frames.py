@@ -75,7 +75,7 @@ class Numbers:
 class _Market:
     """A market's levels by YES price, and which of its tokens are wanted. `known`: a snapshot began them."""
 
-    __slots__ = ("asks", "bids", "known", "no", "out", "seen_ns", "ticker", "tokens", "yes")
+    __slots__ = ("asks", "bids", "known", "moved_ns", "no", "out", "ticker", "tokens", "yes")
 
     def __init__(self, ticker: str) -> None:
         self.ticker = ticker
@@ -84,7 +84,7 @@ class _Market:
         self.bids: Levels = {}
         self.asks: Levels = {}
         self.known = self.out = False
-        self.seen_ns = 0
+        self.moved_ns = 0
 
     def want(self, token: str, outcome: Outcome) -> None:
         if outcome is Outcome.YES:
@@ -148,12 +148,12 @@ class Feed:
         return next((sid for sid, (of, _) in self._sids.items() if of == channel), None)
 
     def quiet(self, before_ns: int) -> list[str]:
-        """Known markets whose last news came before this (monotonic)."""
-        return [market.ticker for market in self._markets.values() if market.known and market.seen_ns < before_ns]
+        """Known markets that last moved before this (monotonic)."""
+        return [market.ticker for market in self._markets.values() if market.known and market.moved_ns < before_ns]
 
-    def seen_ns(self, ticker: str) -> int:
-        """When the market's last news came (monotonic)."""
-        return self._markets[ticker].seen_ns
+    def moved_ns(self, ticker: str) -> int:
+        """When the market's book last moved (monotonic)."""
+        return self._markets[ticker].moved_ns
 
     def best(self, ticker: str) -> tuple[Price | None, Price | None]:
         """The best YES bid and ask."""
@@ -263,14 +263,16 @@ class Feed:
         except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
             self._lose([market], f"an {kind} that cannot be used: {error!r}")
             return
-        if told:
-            market.seen_ns = self.proved_ns = received_ns
+        if told is not None:
+            self.proved_ns = received_ns
+            if told:
+                market.moved_ns = received_ns
             self._sink.commit(received_ns, market.tokens)
 
-    def _delta(self, market: _Market, msg: Mapping[str, Any]) -> bool:
-        """A level's signed increment. Until a market's snapshot it is told nothing: the snapshot will have it."""
+    def _delta(self, market: _Market, msg: Mapping[str, Any]) -> bool | None:
+        """A level's signed increment. None until the market's snapshot, which will have it; else whether it moved."""
         if not market.known:
-            return False
+            return None
         is_bid = _is_bid(msg["side"])
         at, mirror = self._price(msg["price_dollars"])
         if not (is_bid or self.yes_prices):
@@ -290,16 +292,19 @@ class Feed:
             self._sink.change(market.no, Side.SELL if is_bid else Side.BUY, mirror, size, time_ms)
         return True
 
-    def _snapshot(self, market: _Market, msg: Mapping[str, Any]) -> bool:
-        """The whole book; the key of an empty side is absent. Of a known book it is the proof, and must be the same."""
+    def _snapshot(self, market: _Market, msg: Mapping[str, Any]) -> bool | None:
+        """The whole book; the key of an empty side is absent. Of a known book it is the proof, and must be the same.
+
+        None for a market that takes no orders; else whether the book moved.
+        """
         if market.out:
-            return False
+            return None
         bids = self._levels(msg.get("yes_dollars_fp"), flip=False)
         asks = self._levels(msg.get("no_dollars_fp"), flip=not self.yes_prices)
         self.wanted.pop(market.ticker, None)
         if market.known:
             if bids == market.bids and asks == market.asks:
-                return True
+                return False
             self.mismatches += 1
             self.distrust(f"the book of {market.ticker} is not what its changes made of it")
             self.wanted.pop(market.ticker)

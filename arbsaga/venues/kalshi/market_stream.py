@@ -307,7 +307,7 @@ class BookChannel:
     # --- comparing ----------------------------------------------------------------------------------
 
     async def compare(self, now_ns: int) -> None:
-        """Compare quiet books with those by request. Two differences in a row, without news between: _GivenUp.
+        """Compare quiet books with those by request. Two differences in a row, without a move between: _GivenUp.
 
         This finds what numbers cannot: a subscription that leaves a market out, or tells NO in the other spelling.
         """
@@ -318,22 +318,23 @@ class BookChannel:
         quiet = self.feed.quiet(now_ns - self._quiet_ns)
         first = [ticker for ticker in quiet if ticker in self._suspects]
         random.shuffle(quiet)
-        differing = await self._differing([*first, *(one for one in quiet if one not in self._suspects)][:MAX_MARKETS])
+        asked = list(dict.fromkeys([*first, *quiet]))[:MAX_MARKETS]
+        differing = await self._differing(asked) if asked else []
         confirmed = self._suspects.intersection(differing)
         self._suspects = frozenset(differing)
         if confirmed:
             raise _GivenUp(f"{len(confirmed)} books moved unheard")
 
     async def _differing(self, tickers: Sequence[str]) -> list[str]:
-        """The markets whose best prices are not those the stream told, and that still had no news."""
-        heard = {ticker: self.feed.seen_ns(ticker) for ticker in tickers}
+        """The markets whose best prices are not those the stream told, and that have not moved since."""
+        before = {ticker: self.feed.moved_ns(ticker) for ticker in tickers}
         try:
             books = await self._read([token(ticker, Outcome.YES) for ticker in tickers])
         except VenueError as error:
             log.warning("books cannot be compared", error=str(error))
             return []
         told = {ticker: _best(book) for ticker, book in zip(tickers, books, strict=True)}
-        return [one for one in tickers if told[one] != self.feed.best(one) and heard[one] == self.feed.seen_ns(one)]
+        return [one for one in tickers if told[one] != self.feed.best(one) and before[one] == self.feed.moved_ns(one)]
 
 
 def _best(book: Book) -> tuple[object, object]:
