@@ -91,9 +91,9 @@ class PairsSection(Section):
     """Identical questions of two venues. Nothing is traded that a person has not approved."""
 
     file: Path = Field(Path("pairs.toml"), description="the approved pairs; a relative name is in the data folder")
-    cap: Dollars = Field(Decimal(50), description="USD that trades of one pair may hold, where it names no cap")
+    cap: Dollars = Field(Decimal(25), description="USD that trades of one pair may hold, where it names no cap")
     check_ms: Annotated[int, Field(ge=500, le=3_600_000)] = Field(
-        10_000, description="how often texts, close times and status of the pairs are compared with the venues"
+        5_000, description="how often texts, close times and status of the pairs are compared with the venues"
     )
 
 
@@ -189,7 +189,7 @@ class ScanSection(Section):
     cooldown_ms: Ms = Field(10_000, description="a basket rests this long after a trade that failed")
     max_book_age_ms: Ms = Field(2_000, description="a book proved longer ago than this is stale")
     max_book_skew_ms: Ms = Field(500, description="books proved further apart than this are torn")
-    max_cross_skew_ms: Ms = Field(1_500, description="the same for the books of two venues, which have a stream each")
+    max_cross_skew_ms: Ms = Field(2_000, description="the same for the books of two venues, which have a stream each")
     discovery_ms: Annotated[int, Field(ge=100)] = Field(2_000, description="how often new markets are looked for")
 
 
@@ -230,23 +230,13 @@ class Config(BaseSettings):
     @field_validator("venues", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
-        """A list as the environment and the command line write it: `polymarket,kalshi`, or as JSON."""
-        return tuple(re.findall(r"[^\s,\"\[\]]+", given)) if isinstance(given, str) else given
+        """A list as the environment writes it: `polymarket,kalshi`, or as JSON."""
+        return split_venues(given) if isinstance(given, str) else given
 
     @field_validator("venues")
     @classmethod
     def _known(cls, venues: tuple[str, ...]) -> tuple[str, ...]:
-        if not venues:
-            raise ValueError(f"name at least one venue of {', '.join(VENUES)}")
-        for name in venues:
-            if name not in VENUES:
-                close = difflib.get_close_matches(name.lower(), VENUES, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(VENUES)}"
-                raise ValueError(f"there is no venue {name!r}; {hint}")
-        if len(set(venues)) < len(venues):
-            twice = next(name for name in venues if venues.count(name) > 1)
-            raise ValueError(f"{twice} is named twice: name each venue once")
-        return venues
+        return known_venues(venues)
 
     @classmethod
     def settings_customise_sources(
@@ -282,10 +272,16 @@ class Config(BaseSettings):
             gates=self.trading_gates(),
             max_book_age_ms=scan.max_book_age_ms,
             max_book_skew_ms=scan.max_book_skew_ms,
+            max_age_ms_by_venue=self.book_ages(),
+            max_cross_skew_ms=scan.max_cross_skew_ms,
             discovery_ms=scan.discovery_ms,
             baskets=BasketSettings(complement=scan.complement),
             admission=AdmissionSettings(scan.max_starts, scan.pass_ms, scan.cooldown_ms),
         )
+
+    def book_ages(self) -> dict[str, int]:
+        """How old (ms) a book may be, by venue, where that differs from `scan.max_book_age_ms`."""
+        return {"kalshi": self.kalshi.max_book_age_ms} if "kalshi" in self.venues else {}
 
     def trade_patience(self) -> Patience:
         """The waiting times as a trade's plan carries them."""
@@ -318,6 +314,25 @@ class Config(BaseSettings):
     def temporal_api_key(self) -> str | None:
         """The API key of the Temporal server, if one is set. Raises SecretError."""
         return _secret(self.temporal.api_key, self.temporal.api_key_file, "temporal.api_key_file")
+
+
+def split_venues(text: str) -> tuple[str, ...]:
+    """The names in `polymarket,kalshi`, or in the same as JSON."""
+    return tuple(re.findall(r"[^\s,\"\[\]]+", text))
+
+
+def known_venues(venues: tuple[str, ...]) -> tuple[str, ...]:
+    """These names, each known and named once. Raises ValueError, one line."""
+    if not venues:
+        raise ValueError(f"name at least one venue of {', '.join(VENUES)}")
+    for name in venues:
+        if name not in VENUES:
+            close = difflib.get_close_matches(name.lower(), VENUES, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(VENUES)}"
+            raise ValueError(f"there is no venue {name!r}; {hint}")
+        if venues.count(name) > 1:
+            raise ValueError(f"{name} is named twice: name each venue once")
+    return venues
 
 
 def load(file: Path | None = None, **given: Any) -> Config:  # noqa: ANN401 (any field of Config)

@@ -1,17 +1,21 @@
 """What a trading process connects to, as the configuration describes it: venue, Temporal, pager."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from pydantic import SecretStr
 
 from arbsaga.config import Config
 from arbsaga.notify import Pager
+from arbsaga.venues.kalshi import KalshiSettings, KalshiVenue
 from arbsaga.venues.polymarket import PolymarketDeadMan, PolymarketSettings, PolymarketVenue
+from arbsaga.venues.port import Venue
+from arbsaga.venues.several import Several
 from workers.connect import TemporalSettings
 from workers.folder import DataFolder
 from workers.report import emit
-from workers.site import exchange_url, known_ports, private_key
+from workers.site import exchange_url, kalshi_key, known_ports, open_venues, private_key
 
 _URLS = ("clob_url", "gamma_url", "data_url", "relayer_url", "rpc_url", "market_ws_url", "user_ws_url")
 
@@ -33,9 +37,36 @@ def venue_settings(config: Config, folder: DataFolder) -> PolymarketSettings:
     )
 
 
-def open_venue(config: Config, folder: DataFolder) -> PolymarketVenue:
-    """The venue, not yet connected. Raises UserError."""
+def kalshi_settings(config: Config, folder: DataFolder) -> KalshiSettings:
+    """Live: Kalshi's own addresses unless others are set. Paper: the exchange's one URL. Raises UserError."""
+    section = config.kalshi
+    key_id, pem = kalshi_key(config, folder)
+    precision = Decimal(section.precision)
+    if config.mode == "paper":
+        settings = KalshiSettings.at(exchange_url(config, folder, "kalshi"), key_id, pem, precision=precision)
+        return replace(settings, post_timeout_ms=config.patience.http_ms)
+    urls = {name: url for name in ("rest_url", "ws_url") if (url := getattr(section, name)) is not None}
+    return KalshiSettings(key_id, SecretStr(pem), precision=precision, post_timeout_ms=config.patience.http_ms, **urls)
+
+
+def open_polymarket(config: Config, folder: DataFolder) -> PolymarketVenue:
+    """Polymarket, not yet connected. Raises UserError."""
     return PolymarketVenue(venue_settings(config, folder))
+
+
+def open_kalshi(config: Config, folder: DataFolder) -> KalshiVenue:
+    """Kalshi, not yet connected. Raises UserError."""
+    return KalshiVenue(kalshi_settings(config, folder))
+
+
+OPEN: Mapping[str, Callable[[Config, DataFolder], Venue]] = {"polymarket": open_polymarket, "kalshi": open_kalshi}
+"""How each venue is opened."""
+
+
+def open_venue(config: Config, folder: DataFolder) -> Venue:
+    """The one venue that is traded on, or several behind one port; not yet connected. Raises UserError."""
+    venues = open_venues(config, folder)
+    return next(iter(venues.values())) if len(venues) == 1 else Several(venues)
 
 
 def open_dead_man(config: Config, folder: DataFolder) -> PolymarketDeadMan:

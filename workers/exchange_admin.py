@@ -43,9 +43,14 @@ class ExchangeAdmin:
                 await self._call("POST", "/admin/pause", {})
                 looks = 0
                 continue
-            pending = state["pending_trades"] or any(account["open_orders"] for account in state["accounts"])
+            unsettled = state.get("pending_trades") or state.get("pending_payouts")
+            pending = unsettled or any(account["open_orders"] for account in state["accounts"])
             looks = 0 if pending else looks + 1
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def add_key(self, member: str, key_id: str, public_key: str) -> None:
+        """Register a member's API key at the simulated Kalshi; the same one again changes nothing."""
+        await self._call("POST", "/admin/keys", {"address": member, "key_id": key_id, "public_key": public_key})
 
     async def state(self) -> dict[str, Any]:
         """Accounts, pending settlements, counters."""

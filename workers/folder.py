@@ -5,6 +5,7 @@ import json
 import os
 import random
 import socket
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -17,11 +18,19 @@ FIRST_PORT, LAST_PORT = 20_000, 29_999
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The loopback ports of the embedded servers, remembered so that a restarted server has the same address."""
+    """The loopback ports of the embedded servers, remembered so that a restarted server has the same address.
+
+    0 for a simulated exchange (`exchange` is Polymarket's) that was never started on the folder.
+    """
 
     temporal: int
     ui: int
-    exchange: int
+    exchange: int = 0
+    kalshi: int = 0
+
+    def of(self, venue: str) -> int:
+        """The port of a venue's simulated exchange."""
+        return {"polymarket": self.exchange, "kalshi": self.kalshi}[venue]
 
 
 class DataFolder:
@@ -32,7 +41,10 @@ class DataFolder:
         self.temporal_dir = self.path / "temporal"
         self.truth = self.path / "truth.jsonl"
         self.alerts = self.path / "alerts.jsonl"
+        self.truth_kalshi = self.path / "truth-kalshi.jsonl"
         self.key = self.path / "paper.key"
+        self.kalshi_key = self.path / "paper-kalshi.pem"
+        self.paired = self.path / "paired.json"
         self.logs = self.path / "logs"
         self.heartbeat = self.path / "heartbeat.lock"
         self._ports = self.path / "ports.json"
@@ -83,13 +95,19 @@ class DataFolder:
         except (ValueError, TypeError):
             raise ConfigError(f"{self._ports} is damaged: delete it, new ports are chosen") from None
 
-    def choose_ports(self) -> Ports:
-        """The remembered ports where they are free, otherwise new ones, remembered from now on."""
+    def choose_ports(self, venues: Iterable[str] = ("polymarket",)) -> Ports:
+        """The remembered ports where they are free, otherwise new ones, remembered from now on.
+
+        An exchange has a port where its venue is among `venues`, or was before.
+        """
         before = self.ports()
-        wanted = asdict(before) if before else {"temporal": 0, "ui": 0, "exchange": 0}
+        needed = {"temporal", "ui", *("exchange" if venue == "polymarket" else venue for venue in venues)}
         chosen: dict[str, int] = {}
-        for name, port in wanted.items():
-            chosen[name] = port if port and is_free(port) else free_port(set(chosen.values()))
+        for name, port in asdict(before or Ports(0, 0)).items():
+            if port and is_free(port):
+                chosen[name] = port
+            elif port or name in needed:
+                chosen[name] = free_port(set(chosen.values()))
         ports = Ports(**chosen)
         if ports != before:
             self._ports.write_text(json.dumps(asdict(ports)))

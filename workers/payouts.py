@@ -9,13 +9,14 @@ from decimal import Decimal
 import structlog
 from temporalio.service import RPCError
 
-from arbsaga.domain.instruments import Instrument, Side
-from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd
+from arbsaga.domain.instruments import Instrument, Outcome, Side
+from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd, floor_to
 from arbsaga.domain.orders import FillStatus
-from arbsaga.errors import ArbsagaError
+from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.ledger import Ledger, TradeStory
 from arbsaga.saga.messages import Phase, TradePlan
 from arbsaga.venues.port import MarketListing, Venue
+from workers.accounts import parts_of
 
 log = structlog.get_logger(__name__)
 
@@ -91,14 +92,26 @@ class Payouts:
 
     async def _resolved(self, tokens: Iterable[str]) -> dict[str, Usd]:
         """What one share of each token of a resolved market pays."""
-        markets = {self._instruments[token].market for token in tokens}
-        listings = await asyncio.gather(*(self.venue.listing(market) for market in markets))
-        winners = {listing.yes.market: listing for listing in listings if listing.winner is not None}
+        markets = {self._instruments[token].market: self._instruments[token].venue for token in tokens}
+        asked = await asyncio.gather(*(self._listing(market, venue) for market, venue in markets.items()))
+        listings = [listing for listing in asked if listing is not None]
+        winners = {listing.yes.market: listing for listing in listings if _decided(listing)}
         return {
             token: _pays(self._instruments[token], winners[self._instruments[token].market])
             for token in tokens
             if self._instruments[token].market in winners
         }
+
+    async def _listing(self, market: str, venue: str) -> MarketListing | None:
+        """One market, None where its venue does not answer: what the others paid is booked all the same."""
+        parts = parts_of(self.venue)
+        try:
+            return await parts.get(venue, self.venue).listing(market)
+        except VenueError as error:
+            if len(parts) == 1:
+                raise
+            log.warning("payouts of a venue are not known", venue=venue, error=str(error))
+            return None
 
     async def _book(self, token: str, shares: Size, pays: Usd) -> bool:
         """Book one position, unless a fill of it may still be taken back by the venue."""
@@ -109,8 +122,11 @@ class Payouts:
         if (await asyncio.to_thread(self.ledger.positions, self.account)).get(token) != shares:
             return False  # a trade was recorded meanwhile: the next sweep books all of it
         ref = f"{token}/{_bought(token, told)}"
-        usd = Usd(shares * pays)
-        await asyncio.to_thread(self.ledger.book_payout, self.account, self.venue.name, token, shares, usd, ref)
+        instrument = self._instruments[token]
+        usd, precision = Usd(shares * pays), instrument.rules.fee.rounding
+        if precision:  # Kalshi keeps what is left below the precision of its balances (market settlement)
+            usd = Usd(floor_to(usd, precision))
+        await asyncio.to_thread(self.ledger.book_payout, self.account, instrument.venue, token, shares, usd, ref)
         log.info("paid out", token=token, shares=str(shares), usd=str(usd))
         return True
 
@@ -127,7 +143,13 @@ class Payouts:
             self._untold.remove(trade_id)
 
 
+def _decided(listing: MarketListing) -> bool:
+    return listing.winner is not None or listing.value is not None
+
+
 def _pays(instrument: Instrument, listing: MarketListing) -> Usd:
+    if listing.value is not None:
+        return Usd(listing.value if instrument.outcome is Outcome.YES else 1 - listing.value)
     return Usd(Decimal(1)) if listing.winner is instrument.outcome else NO_USD
 
 

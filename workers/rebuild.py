@@ -22,6 +22,7 @@ from arbsaga.ledger.comparing import Change, Difference, differences
 from arbsaga.ledger.rebuilt import Entry, OldLedger, OrderKey, RebuiltLedger, Row, order_key
 from arbsaga.saga.messages import TradeRecord
 from arbsaga.venues.port import Venue
+from workers.accounts import open_account
 from workers.histories import Booked, History, Sent, of_archive, on_server
 from workers.payouts import Payouts
 from workflows.messages import basket_id, held_id
@@ -134,9 +135,7 @@ async def open_books(ledger: Ledger, venue: Venue, account: str) -> Usd:
         """The desk hears of payouts when the trader next starts."""
 
     await Payouts(venue, ledger, account, told).sweep()
-    opening = Usd(await venue.cash() - ledger.cash(account))
-    ledger.open_account(account, venue.name, opening)
-    return opening
+    return await open_account(ledger, venue, account)
 
 
 @dataclass(slots=True)

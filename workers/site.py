@@ -1,16 +1,47 @@
 """Where things are: what the configuration leaves open is found in the data folder of `arbsaga up`."""
 
-from arbsaga.config import Config, read_secret
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arbsaga.config import VENUES, Config, read_secret
 from arbsaga.errors import Unavailable
 from arbsaga.ledger import Ledger
 from workers.folder import DataFolder, Ports
 
+if TYPE_CHECKING:
+    from arbsaga.venues.port import Venue
 
-def exchange_url(config: Config, folder: DataFolder) -> str:
-    """The paper exchange's one URL. Raises Unavailable where none was ever started."""
-    if config.venue.clob_url:
+_URL_KEYS = {"polymarket": "venue.clob_url", "kalshi": "kalshi.rest_url"}
+
+
+def venues_of(config: Config, folder: DataFolder) -> tuple[str, ...]:
+    """The venues that are traded on: the configured ones, and in paper mode those the folder's account is at already.
+
+    What it holds there goes on to be looked after by whichever process opens the folder next.
+    """
+    ports = folder.ports() if config.mode == "paper" else None
+    before = [venue for venue in VENUES if ports is not None and ports.of(venue)]
+    return tuple(venue for venue in VENUES if venue in config.venues or venue in before)
+
+
+def open_venues(config: Config, folder: DataFolder) -> dict[str, "Venue"]:
+    """The venues that are traded on, by name, not yet connected. Raises UserError."""
+    from workers import connections  # noqa: PLC0415 (most commands need no venue, and its client takes a second)
+
+    return {venue: connections.OPEN[venue](config, folder) for venue in venues_of(config, folder)}
+
+
+def exchange_url(config: Config, folder: DataFolder, venue: str = "polymarket") -> str:
+    """The one URL of a venue's paper exchange. Raises Unavailable where none was ever started."""
+    if venue == "polymarket" and config.venue.clob_url:
         return config.venue.clob_url.rstrip("/")
-    return f"http://127.0.0.1:{known_ports(folder, 'paper exchange', 'venue.clob_url').exchange}"
+    if venue == "kalshi" and config.kalshi.rest_url:
+        return config.kalshi.rest_url.rstrip("/").removesuffix("/trade-api/v2")
+    port = known_ports(folder, "paper exchange", _URL_KEYS[venue]).of(venue)
+    if not port:
+        raise Unavailable(f"the paper exchange of {venue} was never started on {folder.path}: `arbsaga up --venues`")
+    return f"http://127.0.0.1:{port}"
 
 
 def private_key(config: Config, folder: DataFolder) -> str:
@@ -19,6 +50,27 @@ def private_key(config: Config, folder: DataFolder) -> str:
     if config.mode == "paper" and not configured and folder.key.exists():
         return read_secret(folder.key, "paper key")
     return config.private_key()
+
+
+def has_own_kalshi_key(config: Config) -> bool:
+    """Whether a key for Kalshi is configured."""
+    return bool(config.kalshi.private_key or config.kalshi.private_key_file)
+
+
+def kalshi_key(config: Config, folder: DataFolder) -> tuple[str, str]:
+    """Kalshi's key id and private key (PEM): in paper mode the data folder's own where none is configured.
+
+    Raises SecretError.
+    """
+    if config.mode == "paper" and not has_own_kalshi_key(config) and folder.kalshi_key.exists():
+        pem = read_secret(folder.kalshi_key, "paper Kalshi key")
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"arbsaga paper {folder.path}")), pem
+    return config.kalshi_key()
+
+
+def pairs_file(config: Config, folder: DataFolder) -> Path:
+    """Where the approved pairs are: a relative name is in the data folder."""
+    return folder.path / config.pairs.file.expanduser()
 
 
 def open_ledger(config: Config, folder: DataFolder) -> Ledger:

@@ -28,12 +28,21 @@ class Summary:
 
 
 def summarize(
-    verdict: Verdict, truth: Truth, ledger: Ledger, board: Board, *, since_ms: int, journal: Path, unended: int
+    verdict: Verdict,
+    truth: Truth,
+    ledger: Ledger,
+    board: Board,
+    *,
+    since_ms: int,
+    journal: Path,
+    unended: int,
+    journals: Mapping[str, Path] | None = None,
 ) -> Summary:
     """The summary of the trades that were open or decided at or after `since_ms`.
 
     `decision_to_wire_ms`: from the receipt of the deciding frame to the exchange's receipt of a trade's last entry
     order, on one monotonic clock. `done_ms`: from the decision to HEDGED, or to the end where it never was.
+    `journals` are all the truth journals by venue, where there are several; what is told of each venue comes with them.
     """
     rows = [row for row in ledger.trades() if row.updated_ms >= since_ms]
     stories = [story for row in rows if (story := ledger.trade(row.trade_id)) is not None]
@@ -55,9 +64,35 @@ def summarize(
         "truth_journal": str(journal),
         "decision_to_wire_ms": percentiles(_to_wire(truth, stories)),
         "done_ms": percentiles(board.done_ms(since_ms)),
+        **(_of_venues(verdict, stories, journals) if journals else {}),
         "failures": failures,
     }
     return Summary(fields, not failures, failures)
+
+
+def _of_venues(verdict: Verdict, stories: Iterable[TradeStory], journals: Mapping[str, Path]) -> dict[str, Any]:
+    """What only several venues have: trades between them, pairs that resolved differently, and each venue's part.
+
+    A pair that resolved differently is no broken promise: it is the risk that a pair has, and it shows in the profit.
+    """
+    rows = [story.row for story in stories if story.row is not None and story.orders]
+    cross = [row for row in rows if len({leg.instrument.venue for leg in row.plan.basket.legs}) > 1]
+    return {
+        "cross_trades": len(cross),
+        "cross_committed": sum(row.phase is Phase.COMMITTED for row in cross),
+        "resolved_differently": len(verdict.resolved_differently),
+        "truth_journals": {venue: str(path) for venue, path in journals.items()},
+        "venues": {
+            venue: {
+                "orders": one.orders,
+                "duplicates": one.duplicates,
+                "cash_usd": float(one.cash),
+                "fees_usd": float(one.fees),
+                "cash_equal": not any(text.startswith(f"cash at {venue}:") for text in verdict.differences),
+            }
+            for venue, one in verdict.venues.items()
+        },
+    }
 
 
 def _failures(verdict: Verdict, rows: Iterable[TradeRow], stories: Iterable[TradeStory], unended: int) -> list[str]:
@@ -110,7 +145,7 @@ def table(summary: Summary) -> RenderableType:
 
 def _cell(value: object) -> Text:
     if isinstance(value, dict):
-        return Text("  ".join(f"{key} {item}" for key, item in value.items()))
+        return Text("   ".join(f"{key} {_cell(item).plain}" for key, item in value.items()))
     if isinstance(value, bool):
         return Text("yes" if value else "NO", "green" if value else "bold red")
     return Text(str(value))

@@ -23,15 +23,20 @@ class LegPhase(StrEnum):
     UNDONE = "undone"
 
 
-def of_record(record: TradeRecord) -> dict[str, Any]:
-    """The event of a trade that moved."""
-    titles = [leg.instrument.title for leg in record.plan.basket.legs]
+def of_record(record: TradeRecord, days: Decimal | None = None) -> dict[str, Any]:
+    """The event of a trade that moved. `days` until its markets are expected to have paid out, None where not known."""
+    instruments = [leg.instrument for leg in record.plan.basket.legs]
     return _head(record.plan) | {
         "phase": record.phase,
         "legs": [
-            {"title": title, "phase": leg_phase([view for view in record.orders if view.terms.leg == index])}
-            for index, title in enumerate(titles)
+            {
+                "title": one.title,
+                "venue": one.venue,
+                "phase": leg_phase([view for view in record.orders if view.terms.leg == index]),
+            }
+            for index, one in enumerate(instruments)
         ],
+        "days": "" if days is None else f"{days:.1f}",
         "time_ms": record.time_ms,
         "profit": str(record.profit) if record.phase in ENDS and record.orders else "",
         "reason": record.reason,
@@ -51,10 +56,18 @@ def _head(plan: TradePlan) -> dict[str, Any]:
     }
 
 
+_SHORT = {
+    BasketKind.YES_OF_ALL: "YES",
+    BasketKind.NO_OF_SOME: "NO",
+    BasketKind.COMPLEMENT: "PAIR",
+    BasketKind.IDENTITY: "SAME",
+    BasketKind.NESTED: "NEST",
+}
+
+
 def basket_name(basket: Basket) -> str:
     """The kind of basket in a trader's shorthand, e.g. `YES×5`."""
-    outcome = {BasketKind.YES_OF_ALL: "YES", BasketKind.NO_OF_SOME: "NO", BasketKind.COMPLEMENT: "PAIR"}[basket.kind]
-    return f"{outcome}×{len(basket.legs)}"
+    return f"{_SHORT[basket.kind]}×{len(basket.legs)}"
 
 
 def leg_phase(orders: list[OrderView]) -> LegPhase:

@@ -12,14 +12,15 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, Work
 from temporalio.service import RPCError
 
 from arbsaga.config import Config
-from arbsaga.detect import Opportunity, Scanner
+from arbsaga.detect import FillRates, Opportunity, Scanner
 from arbsaga.domain.pricing import Quote
 from arbsaga.errors import ArbsagaError
 from arbsaga.ledger import Ledger
-from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
+from arbsaga.saga.messages import ENDS, Phase, TradePlan, TradeRecord
 from workers import following, trade_event
 from workers.desk_client import DeskClient, Taken
 from workers.following import Aftermath, Handle, after_break_off, result, trade_of
+from workers.pairing import Pairing, no_pairs
 from workers.payouts import Payouts
 from workers.planning import affordable, most_spent, plan_trade
 from workers.report import emit
@@ -86,7 +87,9 @@ class Trader:
     payouts: Payouts
     ledger: Ledger
     budget: Budget
+    pairing: Pairing = field(default_factory=no_pairs)
     draining: bool = False
+    rates: FillRates = field(default_factory=FillRates)
     scanner: Scanner = field(init=False)
     in_flight: dict[str, str] = field(default_factory=dict)
     held: dict[str, bool] = field(default_factory=dict)
@@ -111,6 +114,7 @@ class Trader:
             account=self.config.account,
             patience=self.config.trade_patience(),
             undo=self.config.undo_limits(),
+            rates=self.rates if self.config.entry.order == "less-certain-first" else None,
         )
         self.in_flight[key] = plan.trade_id
         self.budget.started(plan.trade_id)
@@ -120,7 +124,9 @@ class Trader:
     def _affordable(self, quote: Quote) -> Quote | None:
         tokens = [leg.instrument.token for leg in quote.basket.legs]
         books = {token: book for token in tokens if (book := self.scanner.books.book(token)) is not None}
-        return affordable(quote, self.config.per_trade, books, self.scanner.settings.gates)
+        left = self.pairing.left(quote.basket.event)
+        limit = self.config.per_trade if left is None else min(self.config.per_trade, left)
+        return affordable(quote, limit, books, self.scanner.settings.gates)
 
     async def resume(self) -> None:
         """Follow the trades that an earlier process left running; the worker goes on with them by itself.
@@ -234,10 +240,13 @@ class Trader:
             return  # its worker told of it before its result came
         self._told[record.plan.basket.key] = record
         self.budget.moved(record.plan.trade_id, record.phase)
+        self.pairing.heard(record)
+        if record.phase in ENDS:
+            self.rates.learn(record.orders)
         if record.orders or record.phase is Phase.PLACING:
             self.payouts.know(record.plan)
         log.info("phase", trade_id=record.plan.trade_id, phase=record.phase, reason=record.reason)
-        emit("trade", trade=trade_event.of_record(record))
+        emit("trade", trade=trade_event.of_record(record, self.pairing.days(record.plan.basket.event)))
 
     def _over(self, key: str, phase: Phase) -> None:
         self.in_flight.pop(key, None)

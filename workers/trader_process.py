@@ -24,20 +24,24 @@ from arbsaga.detect import LiveBooks, Scanner
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Usd
 from arbsaga.errors import ArbsagaError, Unavailable
+from arbsaga.exchange.paired import PairedSettings
 from arbsaga.ledger import Ledger, database, files, models
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
 from arbsaga.venues.port import Venue
+from workers.accounts import open_account, parts_of
 from workers.connect import connect
 from workers.connections import open_pager, open_venue, temporal_settings
 from workers.desk_client import DeskClient
 from workers.folder import DataFolder
 from workers.histories import running
 from workers.lifeline import started_again, supervised
+from workers.pairing import Pairing
+from workers.paper import paired_since
 from workers.payouts import Payouts
 from workers.reconciler import keep_reconciling, reconciling
 from workers.report import commands, emit
-from workers.site import open_ledger
+from workers.site import open_ledger, pairs_file
 from workers.start import tell_desk
 from workers.trader import REPORT_EVERY_S, Budget, PhaseReports, Trader
 from workers.worker import build_worker
@@ -73,9 +77,13 @@ class Parts:
     def worker(self, books: LiveBooksOf | None) -> Worker:
         """The trading worker; `books` are the scanner's where it runs in this process."""
         scan = self.config.scan
-        trading = TradingActivities(
-            self.venue, self.ledger, self.pager, books, DepthSettings(scan.max_book_age_ms, scan.max_book_skew_ms)
+        depth = DepthSettings(
+            max_book_age_ms=scan.max_book_age_ms,
+            max_book_skew_ms=scan.max_book_skew_ms,
+            max_age_by_venue=self.config.book_ages(),
+            max_cross_skew_ms=scan.max_cross_skew_ms,
         )
+        trading = TradingActivities(self.venue, self.ledger, self.pager, books, depth)
         task_queue = self.config.temporal.task_queue
         desk = DeskActivities(self.client, self.ledger, partial(tell_desk, self.client, task_queue))
         reconcile = reconciling(self.client, self.venue, self.ledger, self.pager, task_queue)
@@ -137,12 +145,18 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         await prepare_account(parts, files.path_of(config.ledger.url or folder.ledger_url))
         want = Usd(min(config.total, config.scan.max_starts * config.per_trade))
         desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=want)
-        payouts = Payouts(parts.venue, parts.ledger, config.account, desk.paid_out)
-        trader = Trader(
-            config, parts.client, desk, payouts, parts.ledger, Budget(options.trades), draining=options.drain
-        )
+        pairing = _pairing(parts, folder)
+
+        async def paid_out(trade_id: str) -> None:
+            await desk.paid_out(trade_id)
+            pairing.paid_out(trade_id)
+
+        payouts = Payouts(parts.venue, parts.ledger, config.account, paid_out)
+        budget = Budget(options.trades)
+        trader = Trader(config, parts.client, desk, payouts, parts.ledger, budget, pairing, draining=options.drain)
         scanner = Scanner(parts.venue, config.scan_settings(), trader.on_opportunity)
-        trader.scanner = scanner
+        trader.scanner, pairing.tell = scanner, scanner.watch_pairs
+        await asyncio.to_thread(pairing.recall, parts.ledger, config.account)
         logging.getLogger("temporalio.workflow").addFilter(PhaseReports(trader.heard))
         async with parts.worker(partial(_live, scanner.books)):
             log.info("working")  # from here on open trades move; the rest is for new ones
@@ -151,7 +165,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
             await patiently(lambda: keep_reconciling(parts.client, config.account, config.temporal.task_queue))
             await patiently(lambda: _catch_up(payouts, parts.client, config.account))
             emit("ready", draining=options.drain)
-            await _work(trader, scanner, stop)
+            await _work(trader, scanner, config, stop)
             await desk.close()
     return 0
 
@@ -163,12 +177,16 @@ async def prepare_account(parts: Parts, path: Path) -> None:
     booked would count as opening, and once more when they are booked.
     """
     account, ledger = parts.config.account, parts.ledger
-    if await asyncio.to_thread(_opened, path, f"opening/{account}/{parts.venue.name}"):
+    venues = parts_of(parts.venue)
+    missing = {name for name in venues if not await asyncio.to_thread(_opened, path, f"opening/{account}/{name}")}
+    if not missing:
         return
-    on_server = await patiently(lambda: running(parts.client, account))
     intents = await asyncio.to_thread(ledger.intents_in_flight)
-    unended = {intent.terms.trade_id for intent in intents if intent.account == account}
-    unended |= {one.trade_id for one in on_server if not (one.watch and ledger.trade(one.trade_id))}
+    mine = [intent.terms for intent in intents if intent.account == account]
+    unended = {terms.trade_id for terms in mine if terms.instrument.venue in missing}
+    if len(missing) == len(venues):  # else the ledger is no new one: a venue has joined it
+        on_server = await patiently(lambda: running(parts.client, account))
+        unended |= {one.trade_id for one in on_server if not (one.watch and ledger.trade(one.trade_id))}
     if unended:
         raise Unavailable(
             f"{len(unended)} trades go on (as {min(unended)}), but the ledger {path} has no opening balance: if it was "
@@ -179,7 +197,7 @@ async def prepare_account(parts: Parts, path: Path) -> None:
         """The desk hears of it below, when what it counts as invested is caught up with."""
 
     await Payouts(parts.venue, ledger, account, told).sweep()
-    await open_account(parts)
+    await open_account(ledger, parts.venue, account)
 
 
 def _opened(path: Path, entry: str) -> bool:
@@ -192,19 +210,22 @@ def _opened(path: Path, entry: str) -> bool:
         engine.dispose()
 
 
-async def open_account(parts: Parts) -> None:
-    """Book the cash the account started with, where the ledger has no opening balance.
+def _pairing(parts: Parts, folder: DataFolder) -> Pairing:
+    """The pairs of the account; it is told later whom to tell. Those of the simulated exchanges only on paper."""
+    config, paper = parts.config, None
+    if config.mode == "paper" and folder.paired.exists():
+        from workers.paper_pairs import PaperPairs  # noqa: PLC0415 (what reads and writes texts is loaded where needed)
 
-    A ledger that was lost and made again has the trades but not their opening: what they moved is no part of it.
-    """
-    account, cash = parts.config.account, await parts.venue.cash()
-    moved = await asyncio.to_thread(parts.ledger.cash, account)
-    await asyncio.to_thread(parts.ledger.open_account, account, parts.venue.name, Usd(cash - moved))
+        paper = PaperPairs(PairedSettings(*paired_since(folder, None)), Usd(config.pairs.cap))
+    file = pairs_file(config, folder)
+    return Pairing(parts_of(parts.venue), file, lambda _: None, lambda text: emit("alert", text=text), paper)
 
 
-async def _work(trader: Trader, scanner: Scanner, stop: asyncio.Event) -> None:
+async def _work(trader: Trader, scanner: Scanner, config: Config, stop: asyncio.Event) -> None:
     """Scan, book payouts, report and obey until `stop` is set; a task that fails ends the process."""
     jobs = [scanner.run(), trader.payouts.run(PAYOUTS_EVERY_S), _report(trader, scanner), stop.wait()]
+    if len(trader.pairing.venues) > 1:
+        jobs.append(trader.pairing.run(config.pairs.check_ms / 1000))
     if supervised():
         jobs.append(_obey(trader))
     tasks = [asyncio.ensure_future(job) for job in jobs]

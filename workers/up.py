@@ -1,4 +1,4 @@
-"""`arbsaga up`: the four processes, the view of their run, and the verdict at its end."""
+"""`arbsaga up`: its processes, the view of their run, and the verdict at its end."""
 
 import asyncio
 import contextlib
@@ -15,15 +15,16 @@ from rich.console import Console
 from arbsaga.config import Config
 from arbsaga.domain.money import Usd
 from arbsaga.errors import Unavailable
-from arbsaga.exchange.truth import Truth
 from workers.board import Board
 from workers.console import FAILED, OK, show
 from workers.exchange_admin import ExchangeAdmin
 from workers.folder import DataFolder, Ports
-from workers.paper import wallet_address
-from workers.site import exchange_url, open_ledger
+from workers.paper import KALSHI_MEMBER, SHARDS, paired_since, public_key, wallet_address
+from workers.site import exchange_url, open_ledger, venues_of
 from workers.summary import Summary, summarize, table
 from workers.supervisor import Child
+from workers.truths import journals, together
+from workers.truths import read as truths_of
 from workers.verdict import compare
 from workers.view import Header, LiveView, PlainView, View
 
@@ -83,7 +84,8 @@ class Up:
 
     def __init__(self, config: Config, folder: DataFolder, ports: Ports, options: UpOptions) -> None:
         self._config, self._folder, self._ports, self._options = config, folder, ports, options
-        self._wallet = wallet_address(config, folder)
+        self._venues = venues_of(config, folder)
+        self._wallet = wallet_address(config, folder) if "polymarket" in self._venues else ""
         self._board = Board()
         self._since_ms = int(time.time() * 1000)
         self._draining = False
@@ -91,7 +93,7 @@ class Up:
         self._swept = asyncio.Event()
         self._view = self._make_view()
         self._temporal = self._child("temporal", self._temporal_argv)
-        self._exchange = self._child("exchange", self._exchange_argv)
+        self._exchanges = [] if options.live else [self._exchange(venue) for venue in self._venues]
         self._trader = self._child("trader", self._trader_argv)
         self._watchdog = self._child("watchdog", lambda: ["watchdog", *self._live()])
 
@@ -115,17 +117,22 @@ class Up:
         try:
             yield
         finally:
-            for child in (self._trader, self._watchdog, self._exchange, self._temporal):
+            for child in (self._trader, self._watchdog, *self._exchanges, self._temporal):
                 await child.stop()
 
     async def _start(self) -> None:
-        servers = [self._temporal] if self._options.live else [self._temporal, self._exchange]
-        for children in (servers, [self._trader, self._watchdog]):
-            for child in children:
-                child.start()
-                self._board.down[child.name] = "starting"
-            for child in children:
-                await child.wait_ready(START_LIMIT_S)
+        await self._start_all([self._temporal, *self._exchanges])
+        if "kalshi" in self._venues and not self._options.live:
+            async with self._admin("kalshi") as admin:
+                await admin.add_key(KALSHI_MEMBER, *public_key(self._config, self._folder))
+        await self._start_all([self._trader, self._watchdog])
+
+    async def _start_all(self, children: Sequence[Child]) -> None:
+        for child in children:
+            child.start()
+            self._board.down[child.name] = "starting"
+        for child in children:
+            await child.wait_ready(START_LIMIT_S)
 
     async def _trade(self, stop: asyncio.Event) -> None:
         """Until asked to stop, or the run has what it was started for."""
@@ -146,7 +153,7 @@ class Up:
         return self._options.trades is not None and self._board.sent >= self._options.trades
 
     def _check_children(self) -> None:
-        for child in (self._temporal, self._exchange, self._trader, self._watchdog):
+        for child in (self._temporal, *self._exchanges, self._trader, self._watchdog):
             if child.given_up:
                 raise Unavailable(child.failure or f"{child.name} ended; see {self._folder.log(child.name)}")
 
@@ -155,12 +162,20 @@ class Up:
         ended = await self._drain(stop, self._patience_s())
         if stop.is_set():
             return None
-        async with ExchangeAdmin(exchange_url(self._config, self._folder)) as admin:
-            await self._show_while("waiting for settlement", admin.settle(QUIET_LIMIT_S))
+        await self._show_while("waiting for settlement", self._settle())
         await self._show_while("booking payouts", self._sweep())
         for child in (self._trader, self._watchdog):
             await self._show_while("comparing with the truth journal", child.stop())
         return self._judge(0 if ended else len(self._board.open))
+
+    async def _settle(self) -> None:
+        """All exchanges at once: what one of them still decides, the other must not have closed its books on."""
+        async with contextlib.AsyncExitStack() as stack:
+            admins = [await stack.enter_async_context(self._admin(venue)) for venue in self._venues]
+            await asyncio.gather(*(admin.settle(QUIET_LIMIT_S) for admin in admins))
+
+    def _admin(self, venue: str) -> ExchangeAdmin:
+        return ExchangeAdmin(exchange_url(self._config, self._folder, venue))
 
     async def _drain(self, stop: asyncio.Event, limit_s: float) -> bool:
         """Start no more trades and wait until those that run have ended; False when that takes too long."""
@@ -196,16 +211,19 @@ class Up:
 
     def _judge(self, unended: int) -> Summary:
         ledger = open_ledger(self._config, self._folder)
-        truth = Truth.read(self._folder.truth, self._wallet)
-        verdict = compare(truth, ledger, self._config.account)
+        truths, files = truths_of(self._config, self._folder), journals(self._config, self._folder)
+        several = len(truths) > 1
+        truth = together(truths) if several else next(iter(truths.values()))
+        verdict = compare(truth, ledger, self._config.account, truths if several else None)
         return summarize(
             verdict,
             truth,
             ledger,
             self._board,
             since_ms=self._since_ms,
-            journal=self._folder.truth,
+            journal=next(iter(files.values())),
             unended=unended,
+            journals=files if several else None,
         )
 
     def _say_stopped(self) -> int:
@@ -239,13 +257,27 @@ class Up:
     def _temporal_argv(self) -> list[str]:
         return ["temporal", "--port", str(self._ports.temporal), "--ui-port", str(self._ports.ui)]
 
-    def _exchange_argv(self) -> list[str]:
+    def _exchange(self, venue: str) -> Child:
+        name = "exchange" if venue == "polymarket" else f"exchange-{venue}"
+        return self._child(name, lambda: self._exchange_argv(venue))
+
+    def _exchange_argv(self, venue: str) -> list[str]:
         options = self._options
-        argv = ["exchange", "--port", str(self._ports.exchange), "--speed", options.speed]
+        argv = ["exchange", "--venue", venue, "--port", str(self._ports.of(venue)), "--speed", options.speed]
         argv += ["--seed", str(options.seed)] if options.seed is not None else []
         argv += ["--recording", str(options.recording)] if options.recording else []
-        argv += ["--deposit", f"{self._wallet}={self._config.paper.deposit}"]
+        if len(self._venues) > 1:
+            since_ms, seed = paired_since(self._folder, options.seed)
+            argv += ["--paired-since", str(since_ms), "--paired-seed", str(seed)]
+        for account in self._accounts(venue):
+            argv += ["--deposit", f"{account}={self._config.paper.deposit}"]
         return argv + [part for fault in options.faults for part in ("--fault", fault)]
+
+    def _accounts(self, venue: str) -> list[str]:
+        """Where the paper account's first money goes."""
+        if venue == "kalshi":
+            return [f"{KALSHI_MEMBER}/{shard}" for shard in SHARDS]
+        return [self._wallet]
 
     def _live(self) -> list[str]:
         return ["--live"] if self._options.live else []

@@ -5,15 +5,17 @@ Our own state is never the judge of itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arbsaga.domain.baskets import BasketKind
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import MICRO, ZERO, Size, Usd, ceil_to, floor_to
 from arbsaga.domain.orders import OrderView
 from arbsaga.exchange.truth import TrueFill, TrueOrder, Truth
 from arbsaga.ledger import Ledger, TradeStory
 from arbsaga.saga.messages import Phase
+from workers.accounts import cash_at
 from workers.exposure import holding, plain
 
 
@@ -25,6 +27,8 @@ class Verdict:
     `unhedged_shares`: held beyond what the other legs match, of trades that are not HELD; `held_shares` the same of
     HELD trades; `residue_shares`: too little for any order. `profit_usd`: what trades paid, or pay at least, less
     what they cost. `rounding_usd`: fractions of a millionth that the exchange rounds down and the ledger against us.
+    `resolved_differently` names the pairs whose two markets paid what their relation rules out, as far as trades
+    held them. `venues` has each venue's part, empty where only one is judged.
     """
 
     orders_sent: int
@@ -37,6 +41,8 @@ class Verdict:
     profit_usd: Usd
     rounding_usd: Usd
     exposures: tuple[str, ...]
+    resolved_differently: tuple[str, ...] = ()
+    venues: Mapping[str, "AtVenue"] = field(default_factory=dict)
 
     @property
     def ledger_equals_exchange(self) -> bool:
@@ -44,8 +50,23 @@ class Verdict:
         return not self.differences
 
 
-def compare(truth: Truth, ledger: Ledger, account: str) -> Verdict:
-    """Compare one account's truth with its ledger. Everything should have settled: what has not is a difference."""
+@dataclass(frozen=True, slots=True)
+class AtVenue:
+    """One venue's part, in USD: cash by the exchange and by the ledger, fees as billed; orders it accepted."""
+
+    orders: int
+    duplicates: int
+    cash: Usd
+    booked_cash: Usd
+    fees: Usd
+
+
+def compare(truth: Truth, ledger: Ledger, account: str, by_venue: Mapping[str, Truth] | None = None) -> Verdict:
+    """Compare one account's truth with its ledger. Everything should have settled: what has not is a difference.
+
+    `by_venue`: where `truth` is of several venues together, each one's; then its cash must be its ledger's cash too.
+    """
+    venues = {name: _at_venue(name, one, ledger, account) for name, one in (by_venue or {}).items()}
     trade_ids = dict.fromkeys(intent.terms.trade_id for intent in ledger.intents(account))
     stories = [story for trade_id in trade_ids if (story := ledger.trade(trade_id)) is not None]
     views = {view.order_id: view for story in stories for view in story.orders if view.order_id}
@@ -61,6 +82,7 @@ def compare(truth: Truth, ledger: Ledger, account: str) -> Verdict:
             *fees,
             *_overfilled(truth, stories),
             *_money_differences(truth, ledger, account, rounding),
+            *_venue_differences(by_venue or {}, venues),
         ),
         unhedged_shares=Size(sum((one.surplus for one in holdings if one.phase is not Phase.HELD), ZERO)),
         held_shares=Size(sum((one.surplus for one in holdings if one.phase is Phase.HELD), ZERO)),
@@ -68,7 +90,36 @@ def compare(truth: Truth, ledger: Ledger, account: str) -> Verdict:
         profit_usd=Usd(sum((one.profit for one in holdings), ZERO)),
         rounding_usd=rounding,
         exposures=tuple(one.words for one in holdings if one.surplus),
+        resolved_differently=tuple(dict.fromkeys(_resolved_differently(truth, stories))),
+        venues=venues,
     )
+
+
+def _at_venue(name: str, truth: Truth, ledger: Ledger, account: str) -> AtVenue:
+    booked = cash_at(ledger, account, name)
+    return AtVenue(len(truth.orders), len(truth.duplicates), Usd(truth.cash), booked, Usd(truth.fees))
+
+
+def _venue_differences(truths: Mapping[str, Truth], venues: Mapping[str, AtVenue]) -> Iterator[str]:
+    """One venue's surplus must not hide another's want."""
+    for name, one in venues.items():
+        rounding = sum((_rounded(fill) for fill in truths[name].fills if fill.alive), ZERO)
+        if one.booked_cash + rounding != one.cash:
+            yield f"cash at {name}: the exchange has {plain(one.cash)} USD, the ledger {plain(one.booked_cash)}"
+
+
+def _resolved_differently(truth: Truth, stories: Iterable[TradeStory]) -> Iterator[str]:
+    """Pairs that trades held, and whose markets paid less than the relation promises, or more than it allows."""
+    for story in stories:
+        if story.row is None or story.row.plan.basket.kind not in (BasketKind.IDENTITY, BasketKind.NESTED):
+            continue
+        basket = story.row.plan.basket
+        worths = [truth.worth.get(leg.instrument.token) for leg in basket.legs]
+        paid = sum((worth for worth in worths if worth is not None), ZERO)
+        if None in worths or not any(view.filled for view in story.orders):
+            continue
+        if paid < basket.payout or (basket.kind is BasketKind.IDENTITY and paid > basket.payout):
+            yield basket.event.removeprefix("pairs/")
 
 
 def _doubled(orders: Iterable[TrueOrder]) -> int:

@@ -7,7 +7,7 @@ engine resolves markets when their time comes, with chances read from the books.
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -78,8 +78,7 @@ class World:
             traders = self._open.get(slot) or self._open_event(slot)
             traders.quote_all()
         if self._settings.paired is not None:
-            paired = replace(self._settings.paired, seed=self._settings.seed)
-            self._paired = PairedWorld(self._engine, paired, self._ids)
+            self._paired = PairedWorld(self._engine, self._settings.paired, self._ids)
             self._paired.step(self._next_ms)
 
     def step(self) -> None:

@@ -97,8 +97,10 @@ async def decided(venue: Venue, asked: Mapping[str, str], known: Collection[str]
     """Those of these tokens (by their markets) whose market is decided, beside those `known`. Raises VenueError."""
     found = set(known)
     for token, market in asked.items():
-        if token not in found and (await venue.listing(market)).winner is not None:
-            found.add(token)
+        if token not in found:
+            listing = await venue.listing(market)
+            if listing.winner is not None or listing.value is not None:
+                found.add(token)
     return frozenset(found)
 
 

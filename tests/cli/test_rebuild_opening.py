@@ -68,7 +68,7 @@ async def prepare(path: Path, monkeypatch: pytest.MonkeyPatch, *on_server: Histo
         return list(on_server)
 
     async def listing(market: str) -> SimpleNamespace:
-        return SimpleNamespace(winner=None)
+        return SimpleNamespace(winner=None, value=None)
 
     monkeypatch.setattr("workers.trader_process.running", running)
     ledger = Ledger.open(f"sqlite:///{path}")

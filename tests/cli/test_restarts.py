@@ -9,13 +9,13 @@ import pytest
 from cli_make import plan, record
 from temporalio.service import RPCError, RPCStatusCode
 
-from arbsaga.config import load
 from arbsaga.domain.money import Usd
 from arbsaga.errors import ConfigError, Unavailable
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase
 from workers import lifeline, trader_process
-from workers.trader_process import Parts, open_account, patiently
+from workers.accounts import open_account
+from workers.trader_process import patiently
 
 AWAY = RPCError("gone", RPCStatusCode.UNAVAILABLE, b"")
 
@@ -75,18 +75,14 @@ class Purse:
         return self.left
 
 
-async def test_a_ledger_that_was_made_again_opens_with_the_cash_before_its_trades(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_ledger_that_was_made_again_opens_with_the_cash_before_its_trades(tmp_path: Path) -> None:
     """Today's cash would count what its trades spent twice, for ever."""
-    monkeypatch.chdir(tmp_path)
     ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite")
     ledger.record(record(plan(), Phase.COMMITTED, "20", "20"))
     purse = Purse("83.80")
-    parts = Parts(load(), ledger, purse, None, None)  # type: ignore[arg-type]  # all that it asks of them
-    await open_account(parts)
+    await open_account(ledger, purse, "main")  # type: ignore[arg-type]  # all that it asks of a venue
     assert ledger.cash("main") == Decimal("83.80")
     purse.left = Usd(Decimal("70"))  # a later start finds an account that is open
-    await open_account(parts)
+    await open_account(ledger, purse, "main")  # type: ignore[arg-type]  # all that it asks of a venue
     assert ledger.cash("main") == Decimal("83.80")
     ledger.close()

@@ -11,7 +11,14 @@ from arbsaga.config import Config
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
 from workers.connect import connect
-from workers.connections import open_dead_man, open_pager, open_venue, temporal_settings, venue_settings
+from workers.connections import (
+    open_dead_man,
+    open_pager,
+    open_polymarket,
+    open_venue,
+    temporal_settings,
+    venue_settings,
+)
 from workers.console import show
 from workers.doctor import Check, Status, Subject, examine
 from workers.folder import DataFolder
@@ -65,7 +72,7 @@ def doctor(*, config_file: ConfigFile = None, data_dir: DataDir = None, as_json:
 def _subject(config: Config, folder: DataFolder) -> Subject:
     clob_url = exchange_url(config, folder) if config.mode == "paper" else venue_settings(config, folder).clob_url
     return Subject(
-        open_venue=lambda: open_venue(config, folder),
+        open_venue=lambda: open_polymarket(config, folder),
         connect=lambda: connect(temporal_settings(config, folder)),
         last_reconciled=lambda client: last_reconciled(client, config.account),
         open_ledger=lambda: open_ledger(config, folder),

@@ -15,7 +15,7 @@ from arbsaga.config import Config
 from arbsaga.errors import LedgerError, Unavailable, UserError, VenueError
 from arbsaga.ledger import Ledger, files
 from arbsaga.ledger.rebuilt import OldLedger
-from arbsaga.venues.polymarket import PolymarketVenue
+from arbsaga.venues.port import Venue
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, open_folder, read
 from workers.connect import connect
@@ -146,7 +146,7 @@ def _give_up(path: Path, said: list[str]) -> NoReturn:
     raise Unavailable(f"nothing to rebuild from: there is no ledger {path}, and {'; '.join(said)}")
 
 
-async def _without_old(config: Config, path: Path, report: Report, venue: PolymarketVenue) -> str:
+async def _without_old(config: Config, path: Path, report: Report, venue: Venue) -> str:
     """Ask the venue for what no history tells, and halt entries until a person has looked. Returns what to say."""
     new = Ledger.open(f"sqlite:///{files.beside(path)}")
     try:

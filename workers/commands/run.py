@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from arbsaga.config import known_venues, split_venues
 from arbsaga.errors import UserError
 from arbsaga.exchange.faults import parse_fault
 from workers import console
@@ -25,6 +26,7 @@ from workers.commands.options import (
     require_switch,
 )
 from workers.paper import ensure_key
+from workers.site import venues_of
 from workers.up import Up, UpOptions
 
 PARQUET = b"PAR1"
@@ -40,6 +42,9 @@ def up(
     seed: Annotated[int | None, typer.Option(help="Seed of the paper exchange; fresh state unless --data-dir.")] = None,
     min_edge: Annotated[
         str | None, typer.Option(metavar="EDGE", help="USD of profit per $1 of payout, after fees.")
+    ] = None,
+    venues: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Where to trade: polymarket, kalshi, or polymarket,kalshi.")
     ] = None,
     recording: Recording = None,
     speed: Speed = "1",
@@ -57,15 +62,18 @@ def up(
         _check_recording(recording)
     if seed is not None and data_dir is None:
         data_dir = Path(tempfile.mkdtemp(prefix="arbsaga-"))
-    env = _overrides(min_edge, with_recording=recording is not None, config_file=config_file)
+    env = _overrides(min_edge, venues, with_recording=recording is not None, config_file=config_file)
     os.environ.update(env)
     config, _ = read(config_file, data_dir)
     require_switch(config, live=live)
     folder = open_folder(config, "up")
     with folder.lock():
+        traded = venues_of(config, folder)
+        if recording is not None and traded != ("polymarket",):
+            raise UserError("--recording drives the books of polymarket only: leave it out, or give another --data-dir")
         ensure_key(config, folder)
         options = UpOptions(trades, seconds, seed, recording, speed, tuple(fault or ()), as_json, live)
-        return console.run(Up(config, folder, folder.choose_ports(), options).run)
+        return console.run(Up(config, folder, folder.choose_ports(traded), options).run)
 
 
 def _check_recording(file: Path) -> None:
@@ -79,11 +87,15 @@ def _check_recording(file: Path) -> None:
         raise UserError(f"the recording {file} is no parquet file")
 
 
-def _overrides(min_edge: str | None, *, with_recording: bool, config_file: Path | None) -> dict[str, str]:
+def _overrides(
+    min_edge: str | None, venues: str | None, *, with_recording: bool, config_file: Path | None
+) -> dict[str, str]:
     """What the command line sets, as the environment variables that the children read."""
     env = {}
     if config_file is not None:
         env["ARBSAGA_CONFIG"] = str(config_file.absolute())
+    if venues is not None:
+        env["ARBSAGA_VENUES"] = ",".join(_venues(venues))
     if min_edge is not None:
         edge = _edge(min_edge)
         env["ARBSAGA_GATES__MIN_EDGE"] = str(edge)
@@ -92,6 +104,13 @@ def _overrides(min_edge: str | None, *, with_recording: bool, config_file: Path 
     if with_recording:  # its markets are binary, so this is the only basket there can be
         env["ARBSAGA_SCAN__COMPLEMENT"] = "true"
     return env
+
+
+def _venues(text: str) -> tuple[str, ...]:
+    try:
+        return known_venues(split_venues(text))
+    except ValueError as mistake:
+        raise UserError(f"--venues {text!r}: {mistake}") from None
 
 
 def _edge(text: str) -> Decimal:

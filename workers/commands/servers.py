@@ -6,7 +6,12 @@ from typing import Annotated
 
 import typer
 
+from arbsaga.config import VENUES
 from arbsaga.errors import UserError
+from arbsaga.exchange.kalshi import world as kalshi_world
+from arbsaga.exchange.kalshi.server import KalshiSettings
+from arbsaga.exchange.kalshi.server import run as run_kalshi
+from arbsaga.exchange.paired import PairedSettings
 from arbsaga.exchange.playback import PlaybackSettings
 from arbsaga.exchange.server import ExchangeSettings, RecordedWorld
 from arbsaga.exchange.server import run as run_exchange
@@ -36,29 +41,57 @@ def temporal(
 
 def exchange(
     *,
+    venue: Annotated[str, typer.Option(metavar="VENUE", help="Whose protocols: polymarket or kalshi.")] = "polymarket",
     port: Port = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same events and prices.")] = 0,
     recording: Recording = None,
     speed: Speed = "1",
     fault: Faults = None,
     deposit: Annotated[
-        list[str] | None, typer.Option(metavar="ADDRESS=USD", help="Money of an account that is new.")
+        list[str] | None,
+        typer.Option(metavar="ACCOUNT=USD", help="Money of a new account: a wallet, or Kalshi's MEMBER/SHARD."),
     ] = None,
+    paired_since: Annotated[int | None, typer.Option(metavar="MS", hidden=True)] = None,
+    paired_seed: Annotated[int, typer.Option(hidden=True)] = 0,
     config_file: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Run the simulated exchange: the venue's own wire protocols on one loopback port."""
+    """Run a simulated exchange: the venue's own wire protocols on one loopback port."""
     config, _ = read(config_file, data_dir)
+    if venue not in VENUES:
+        raise UserError(f"--venue {venue!r} is no venue: known are {', '.join(VENUES)}")
+    if venue == "kalshi" and recording is not None:
+        raise UserError("--recording drives the books of polymarket only: leave it out for kalshi")
+    paired = None if paired_since is None else PairedSettings(paired_since, paired_seed)
+    faults = tuple(fault or ())
+    if venue == "kalshi":
+        folder = open_folder(config, "exchange-kalshi")
+        kalshi = KalshiSettings(
+            folder.path,
+            port=port,
+            seed=seed,
+            world=kalshi_world.WorldSettings(paired=paired),
+            faults=faults,
+            deposits=dict(map(_member_deposit, deposit or ())),
+            truth=folder.truth_kalshi.name,
+        )
+        asyncio.run(run_kalshi(kalshi, lambda url: emit("ready", url=url)))
+        return
     folder = open_folder(config, "exchange")
     settings = ExchangeSettings(
         folder.path,
         port=port,
         seed=seed,
-        world=WorldSettings() if recording is None else RecordedWorld(recording, PlaybackSettings(pace(speed))),
-        faults=tuple(fault or ()),
+        world=_world(paired) if recording is None else RecordedWorld(recording, PlaybackSettings(pace(speed))),
+        faults=faults,
         deposits=dict(map(_deposit, deposit or ())),
     )
     asyncio.run(run_exchange(settings, lambda url: emit("ready", url=url)))
+
+
+def _world(paired: PairedSettings | None) -> WorldSettings:
+    """Beside paired questions fewer events of its own, so that a short run trades between the venues too."""
+    return WorldSettings() if paired is None else WorldSettings(neg_risk_events=3, binary_events=1, paired=paired)
 
 
 def _deposit(text: str) -> tuple[str, Decimal]:
@@ -69,3 +102,14 @@ def _deposit(text: str) -> tuple[str, Decimal]:
     except InvalidOperation:
         pass
     raise UserError(f"--deposit {text!r} is not ADDRESS=USD, e.g. 0x12…ab=1000")
+
+
+def _member_deposit(text: str) -> tuple[tuple[str, int], Decimal]:
+    account, _, usd = text.partition("=")
+    member, found, shard = account.partition("/")
+    try:
+        if member and found and shard.isdecimal():
+            return (member, int(shard)), Decimal(usd)
+    except InvalidOperation:
+        pass
+    raise UserError(f"--deposit {text!r} is not MEMBER/SHARD=USD, e.g. paper/0=1000")

@@ -3,7 +3,6 @@
 A market that an admin decided before (as another venue did not) is left as it is.
 """
 
-from arbsaga.exchange.core import Clock
 from arbsaga.exchange.kalshi.engine import Engine
 from arbsaga.exchange.kalshi.house import HouseBook
 from arbsaga.exchange.kalshi.model import WHOLE_CENTS, Event, FeeType, Market, Series
@@ -18,8 +17,8 @@ TIMER_S = 1
 class PairedWorld:
     """Keeps one question of every subject open. `step` does what is due."""
 
-    def __init__(self, engine: Engine, clock: Clock, settings: PairedSettings) -> None:
-        self._engine, self._clock, self._settings = engine, clock, settings
+    def __init__(self, engine: Engine, settings: PairedSettings) -> None:
+        self._engine, self._settings = engine, settings
         self._books: dict[str, HouseBook] = {}
         self._waiting: dict[str, Paired] = {}
         """By ticker, the questions that are not decided yet."""

@@ -6,7 +6,7 @@ every price grid and fee type that is traded here, and events on other shards.
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ class World:
         self._planted: dict[str, tuple[int, int]] = {}
         self._paired: PairedWorld | None = None
         if settings.paired is not None:
-            self._paired = PairedWorld(engine, clock, replace(settings.paired, seed=settings.seed))
+            self._paired = PairedWorld(engine, settings.paired)
         self._next_ms = 0
         self.paused = False
 
