@@ -19,7 +19,7 @@ from activities.depth import DepthCheck, DepthSettings, LiveBooksOf, now_ms
 from activities.watching import watch
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Size
-from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.ledger import Intent, Ledger
 from arbsaga.notify import Pager
@@ -29,6 +29,7 @@ from arbsaga.saga.messages import (
     DepthReport,
     Market,
     Page,
+    PlaceLegs,
     PollFills,
     ReadBooks,
     Seen,
@@ -186,12 +187,20 @@ class TradingActivities:
     def _write_down(self, funded: FundedOrders, workflow_id: str, entry: bool) -> Sequence[OrderView | None] | str:
         """For each order None (fresh: may be sent) or what was written before. Text: why none may be sent."""
         orders = funded.ask.orders
-        halted = self._ledger.halted() if entry else ""
-        if halted and all(self._before(terms) is None for terms in orders):
-            return f"trading is halted: {halted}"
+        stop = self._stop(funded.ask) if entry else ""
+        if stop and all(self._before(terms) is None for terms in orders):
+            return stop
         intents = [(terms, self._venue.order_id(terms)) for terms in orders]
         fresh = self._ledger.intend(intents, account=funded.account, workflow_id=workflow_id, lease_id=funded.lease_id)
         return [None if new else self._before(terms) for terms, new in zip(orders, fresh, strict=True)]
+
+    def _stop(self, ask: PlaceLegs) -> str:
+        """Why nothing more is entered, or empty."""
+        if halted := self._ledger.halted():
+            return f"trading is halted: {halted}"
+        sent = self._ledger.intents_by_trade(ask.trade_id) if ask.follows else ()
+        undoing = any(intent.terms.purpose is not Purpose.ENTER for intent in sent)
+        return "undoing has begun: nothing more is entered" if undoing else ""
 
     def _before(self, terms: OrderTerms) -> OrderView | None:
         """The order as it was first written: after a reset its terms may differ from those asked for now."""

@@ -135,10 +135,15 @@ class DepthReport:
 
 @dataclass(frozen=True, slots=True)
 class PlaceLegs:
-    """Send these orders at once, each exactly as its terms say, none after its `send_by_ms`."""
+    """Send these orders at once, each exactly as its terms say, none after its `send_by_ms`.
+
+    `follows`: entries for what the first legs filled. They are not sent where an undo order of the trade was written
+    down, whatever run of it that was: what they would match may be gone.
+    """
 
     trade_id: str
     orders: tuple[OrderTerms, ...]
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ Everything that branches is in `judge.py` and `undo.py`; everything that touches
 from collections.abc import Sequence
 from dataclasses import replace
 
-from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
+from arbsaga.domain.orders import OrderState, OrderView
 from arbsaga.saga import judge, undo
 from arbsaga.saga.effects import Effects
 from arbsaga.saga.judge import End, Enter, Prove, Settle, Watch, Withdraw
@@ -52,7 +52,7 @@ async def enter(fx: Effects, plan: TradePlan) -> Trade | TradeRecord:
     report = await fx.validate_depth(ValidateDepth(plan))
     if refusal := judge.refuse_entry(plan, report, fx.now_ms(), fx.abort_reason()):
         return await _end(fx, trade, End(Phase.REFUSED, refusal))
-    return await _place(fx, trade, judge.entry_orders(plan))
+    return await _place(fx, trade, PlaceLegs(plan.trade_id, judge.entry_orders(plan)))
 
 
 async def take_step(fx: Effects, trade: Trade) -> Trade | TradeRecord:
@@ -79,15 +79,15 @@ async def _carry_out(fx: Effects, trade: Trade, step: judge.Step) -> Trade:
             fx.show(trade.record(Phase.SETTLING, "", fx.now_ms()))
             return await _settle(fx, trade, orders, until_ms)
         case Enter(orders):
-            return await _place(fx, trade, orders)
+            return await _place(fx, trade, PlaceLegs(trade.plan.trade_id, orders, follows=True))
         case _:
             fx.show(trade.record(Phase.UNWINDING, "", fx.now_ms()))
             return await _unwind(fx, trade)
 
 
-async def _place(fx: Effects, trade: Trade, orders: tuple[OrderTerms, ...]) -> Trade:
+async def _place(fx: Effects, trade: Trade, ask: PlaceLegs) -> Trade:
     fx.show(trade.record(Phase.PLACING, "", fx.now_ms()))
-    return _fold(trade, await fx.place_legs(PlaceLegs(trade.plan.trade_id, orders)))
+    return _fold(trade, await fx.place_legs(ask))
 
 
 async def _look(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_ms: int, *, abort: bool = False) -> Trade:

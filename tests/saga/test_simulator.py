@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from arbsaga.domain.baskets import BasketKind
 from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.saga import judge, story, undo
@@ -71,6 +72,46 @@ def test_a_storm_of_everything_keeps_the_promise() -> None:
     chances = {kind: most / 4 for kind, most in MOST.items() if kind != "reset"}
     runs = run_seeds(range(15), Weather(**chances))
     assert [violation for run in runs for violation in run.violations] == []
+
+
+def over_two_venues(weather: Weather, seeds: int) -> list[Run]:
+    runs = [run_seed(seed, weather, legs=2) for seed in range(seeds)]
+    return [run for run in runs if run.record.plan.basket.kind is BasketKind.IDENTITY]
+
+
+def test_a_venue_dead_for_minutes_keeps_the_promise() -> None:
+    """With a leg filled on the other: completed or sold when it is back, sold meanwhile, or held and paged."""
+    runs = over_two_venues(replace(FAIR, dead=1.0, thin=0.3, part=0.3, move=0.1), 120)
+    assert [violation for run in runs for violation in run.violations] == []
+    assert {run.record.phase for run in runs} == {Phase.COMMITTED, Phase.FLAT, Phase.HELD}
+    survived = [run for run in runs if run.lasted_ms > 60_000 and run.record.phase is Phase.COMMITTED]
+    assert survived, "an outage of minutes is no end"
+    assert max(run.effects for run in runs) < 500, "nor does it fill a history"
+
+
+def test_trades_over_two_venues_enter_both_ways_and_never_hedge_where_outcomes_net() -> None:
+    runs = over_two_venues(replace(FAIR, thin=0.2, part=0.4, improve=0.5), 150)
+    assert not caught(runs)
+    assert {len(run.record.plan.first) for run in runs} == {0, 1}
+    orders = [view.terms for run in runs for view in run.record.orders]
+    assert {terms.purpose for terms in orders if terms.instrument.rules.nets} == {
+        Purpose.ENTER,
+        Purpose.COMPLETE,
+        Purpose.EXIT,
+    }
+    netted = [run for run in runs if run.record.phase is Phase.COMMITTED and not run.record.plan.first]
+    assert any(run.record.fees % Decimal("0.0001") for run in netted), "rounded as the venue rounds"
+
+
+def test_legs_that_wait_are_never_entered_for_nothing() -> None:
+    runs = [run for run in run_seeds(range(200), replace(FAIR, thin=0.5)) if run.record.plan.first]
+    alone = [run for run in runs if run.record.phase is Phase.FLAT and run.record.spent == 0]
+    assert alone
+    assert not caught(runs)
+    for one in alone:
+        first = one.record.plan.first
+        if all(view.in_vain for view in one.record.orders if view.terms.leg in first):
+            assert {view.terms.leg for view in one.record.orders} == set(first)
 
 
 def test_a_post_may_arrive_until_nothing_is_concluded_without_it() -> None:
@@ -200,6 +241,29 @@ def cancels_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story, "_withdraw", withdraw)
 
 
+def followers_of_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = judge.following_orders
+
+    def planned(trade: Trade, now_ms: int, abort: str) -> tuple[OrderTerms, ...]:
+        return tuple(replace(order, size=trade.plan.units) for order in right(trade, now_ms, abort))
+
+    monkeypatch.setattr(judge, "following_orders", planned)
+
+
+def lease_outlived(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = judge.following_orders
+
+    def late(trade: Trade, now_ms: int, abort: str) -> tuple[OrderTerms, ...]:
+        plan = replace(trade.plan, lease_expires_ms=trade.plan.lease_expires_ms + 3_600_000)
+        return right(replace(trade, plan=plan), now_ms, abort)
+
+    monkeypatch.setattr(judge, "following_orders", late)
+
+
+def first_leg_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trade, "open", ())
+
+
 def one_sided_untold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "one_sided", lambda _trade, _now_ms: False)
 
@@ -237,6 +301,9 @@ BREACHES: list[tuple[str, Callable[[pytest.MonkeyPatch], None], Weather]] = [
     ("shares of leg", doubled(Purpose.EXIT, Purpose.HEDGE), replace(FAIR, thin=0.5)),
     ("more than any other", doubled(Purpose.COMPLETE), replace(FAIR, thin=0.5)),
     ("another time", entries_with(created_ms=run.START_MS + 1), FAIR),
+    ("which went first, was not known", first_leg_not_waited_for, replace(FAIR, part=0.7)),
+    ("units had filled", followers_of_full_size, replace(FAIR, part=0.6)),
+    ("outlive the capital's lease", lease_outlived, replace(FAIR, dead=1.0)),
     ("planned", entries_with(time_in_force=TimeInForce.FAK), replace(FAIR, improve=1.0)),
     ("reserved", entries_with(limit=Price(Decimal("0.96"))), FAIR),
     ("sent before", intents_forgotten, replace(FAIR, reset=1.0, thin=0.6)),

@@ -369,3 +369,33 @@ async def test_a_venue_that_hangs_is_not_waited_for_and_the_others_books_are_fre
     assert [book.token for book in market.books] == [tokens[1]]
     assert market.books[0].read_ms >= began + 50
     assert venue.calls.count("books") == 2
+
+
+async def test_nothing_follows_where_another_run_has_begun_to_undo(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue, ledger: Ledger
+) -> None:
+    """A run that a reset took back sold what the first leg had filled: its followers would stand alone."""
+    first, second = entry_orders(plan)
+    await run(hands.place_legs, replace(funded(plan), ask=PlaceLegs(plan.trade_id, (first,))))
+    leave = replace(first, attempt=2, purpose=Purpose.EXIT)
+    await run(hands.exit_leg, replace(funded(plan), ask=PlaceLegs(plan.trade_id, (leave,))))
+    follow = replace(funded(plan), ask=PlaceLegs(plan.trade_id, (second,), follows=True))
+    (seen,) = (await run(hands.place_legs, follow)).orders
+    assert (seen.state, seen.reason) == (OrderState.ABSENT, "undoing has begun: nothing more is entered")
+    assert ledger.intent(plan.trade_id, 1, 1) is None
+    assert len(venue.posts) == 2
+
+
+async def test_followers_that_were_sent_before_are_looked_up_whatever_came_after(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue
+) -> None:
+    """Called absent, they would be left alone."""
+    first, second = entry_orders(plan)
+    follow = replace(funded(plan), ask=PlaceLegs(plan.trade_id, (second,), follows=True))
+    await run(hands.place_legs, replace(funded(plan), ask=PlaceLegs(plan.trade_id, (first,))))
+    await run(hands.place_legs, follow)
+    leave = replace(first, attempt=2, purpose=Purpose.EXIT)
+    await run(hands.exit_leg, replace(funded(plan), ask=PlaceLegs(plan.trade_id, (leave,))))
+    (seen,) = (await run(hands.place_legs, follow)).orders
+    assert seen.known == second.size
+    assert len(venue.posts) == 3

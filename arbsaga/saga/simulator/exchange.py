@@ -1,12 +1,13 @@
-"""An exchange in memory on virtual time. Its record, not the story's, says what happened.
+"""The exchanges of one trade, in memory on virtual time. Their record, not the story's, says what happened.
 
 It computes fees and balances on its own: it is the judge. How much of an order fills, when, at what
-price and whether it settles is drawn from the seed.
+price and whether it settles is drawn from the seed. A venue whose markets net is of Kalshi's kind: what is bought or
+sold is final at once, a sale of more than is held opens the other side, and balances are rounded.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_UP, Decimal
 from enum import Enum
 
 from arbsaga.domain.instruments import Instrument, Side
@@ -22,6 +23,9 @@ BALANCE_REFUSAL = "not enough balance / allowance: the balance is not enough"
 DUPLICATED = "order is invalid. Duplicated."
 POST_ONLY_MS = 120_000
 """After a restart only post-only orders are taken for two minutes."""
+DEAD_MS = (20_000, 900_000)
+"""How long a dead venue answers nothing: less or more than undoing waits for it."""
+NET_FEE_STEP = Decimal("0.000001")
 
 
 class Cancelled(Enum):
@@ -52,7 +56,10 @@ class Shown:
 
 @dataclass(slots=True)
 class Resting:
-    """The exchange's own record of one accepted order. `phantom`: shares its matched count says too many."""
+    """The exchange's own record of one accepted order. `phantom`: shares its matched count says too many.
+
+    `rounded`: USD that rounding the balance has taken and not given back.
+    """
 
     terms: OrderTerms
     order_id: str
@@ -61,6 +68,7 @@ class Resting:
     fills: dict[str, Fill] = field(default_factory=dict)
     phantom: Size = Size(ZERO)
     versions: list[Shown] = field(default_factory=list)
+    rounded: Decimal = ZERO
 
     @property
     def over(self) -> bool:
@@ -94,7 +102,10 @@ class Resting:
 
 
 class SimExchange:
-    """One account's orders in the markets `listed`. `accepted` counts them by their trade, leg and attempt."""
+    """One account's orders in the markets `listed`, of one venue or two; one class for both, as fates are drawn alike.
+
+    `accepted` counts orders by their trade, leg and attempt.
+    """
 
     def __init__(self, clock: Clock, luck: Luck, listed: Sequence[Instrument]) -> None:
         self.clock, self.luck, self.listed = clock, luck, listed
@@ -105,22 +116,30 @@ class SimExchange:
         self.ticks: dict[str, Decimal] = {}
         self.frozen = (0, 0)
         self.down = (0, 0)
+        self.dead = ("", 0, 0)
         if luck.strikes("frozen"):
             start = clock.now_ms + luck.between(0, 10_000)
             self.frozen = (start, start + luck.between(100, 10_000))
         if luck.strikes("restart"):
             start = clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
             self.down = (start, start + luck.between(100, 20_000))
+        if luck.strikes("dead"):
+            start = clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
+            self.dead = (luck.choice(listed).venue, start, start + luck.between(*DEAD_MS))
+            clock.tell("exchange", f"{self.dead[0]} will be dead from {self.dead[1]} to {self.dead[2]}")
         if luck.strikes("tick"):
             clock.after(luck.between(0, luck.choice((20, 8_000))), self._change_ticks)
 
-    @property
-    def gate(self) -> Gate:
-        """Whether the engine is restarting now."""
-        start, end = self.down
-        if start <= self.clock.now_ms < end:
+    def gate(self, instrument: Instrument) -> Gate:
+        """Whether the instrument's venue is dead or restarting now."""
+        now_ms = self.clock.now_ms
+        venue, dies, lives = self.dead
+        if dies <= now_ms < lives and venue == instrument.venue:
             return Gate.DOWN
-        return Gate.POST_ONLY if end <= self.clock.now_ms < end + POST_ONLY_MS else Gate.OPEN
+        start, end = self.down
+        if now_ms < start or now_ms >= end + POST_ONLY_MS or instrument.rules.nets:
+            return Gate.OPEN
+        return Gate.DOWN if now_ms < end else Gate.POST_ONLY
 
     @property
     def silent(self) -> bool:
@@ -132,7 +151,7 @@ class SimExchange:
         return self.ticks.get(instrument.market, instrument.rules.tick)
 
     def _change_ticks(self) -> None:
-        for instrument in self.listed:
+        for instrument in [one for one in self.listed if not one.rules.bands]:
             self.ticks[instrument.market] = TICKS[1 - TICKS.index(self.tick(instrument))]
         self.clock.tell("exchange", f"ticks are now {self.ticks}")
 
@@ -150,7 +169,7 @@ class SimExchange:
         self.orders[order.order_id] = order
         self.accepted[terms.key] = self.accepted.get(terms.key, 0) + 1
         self.reference.setdefault(terms.instrument.token, terms.limit)
-        if self.luck.strikes("delayed"):
+        if self.luck.strikes("delayed") and not terms.instrument.rules.nets:
             order.state = OrderState.PENDING
             self.clock.after(self.luck.between(250, 3_000), lambda: self._match(order))
             self._happened(order)
@@ -159,11 +178,18 @@ class SimExchange:
         return ""
 
     def _refusal(self, terms: OrderTerms) -> str:
-        if terms.limit % self.tick(terms.instrument) != 0:
+        if not self._on_grid(terms):
             return TICK_REFUSAL
-        if terms.side is Side.SELL and terms.size > self.sellable(terms.instrument.token):
+        nets = terms.instrument.rules.nets
+        if terms.side is Side.SELL and not nets and terms.size > self.sellable(terms.instrument.token):
             return BALANCE_REFUSAL
         return ""
+
+    def _on_grid(self, terms: OrderTerms) -> bool:
+        bands = terms.instrument.rules.bands
+        if not bands:
+            return terms.limit % self.tick(terms.instrument) == 0
+        return any(b.start <= terms.limit <= b.end and (terms.limit - b.start) % b.tick == 0 for b in bands)
 
     def _match(self, order: Resting) -> None:
         order.state = OrderState.LIVE
@@ -200,7 +226,8 @@ class SimExchange:
         if size > 0:
             fill = self._made(order, size)
             order.fills[fill.fill_id] = fill
-            self.clock.after(self.luck.between(1, self.luck.weather.settle_ms), lambda: self._settle(order, fill))
+            if not fill.status.final:
+                self.clock.after(self.luck.between(1, self.luck.weather.settle_ms), lambda: self._settle(order, fill))
         if order.matched >= order.terms.size or order.terms.time_in_force is not TimeInForce.GTC:
             order.state = OrderState.DONE
         self._happened(order)
@@ -215,8 +242,25 @@ class SimExchange:
         if terms.time_in_force is not TimeInForce.GTC and terms.side is Side.BUY:
             size = terms.instrument.floor_size(size * terms.limit / price)
         fill_id = f"{order.order_id}:{len(order.fills) + 1}"
-        fee = fee_of(size, price, terms.instrument.rules.fee.rate)
-        return Fill(fill_id, Size(size), Price(price), fee, FillStatus.MATCHED, self.clock.now_ms)
+        nets = terms.instrument.rules.nets
+        fee = self._net_fee(order, size, price) if nets else fee_of(size, price, terms.instrument.rules.fee.rate)
+        status = FillStatus.CONFIRMED if nets else FillStatus.MATCHED
+        return Fill(fill_id, Size(size), Price(price), fee, status, self.clock.now_ms)
+
+    @staticmethod
+    def _net_fee(order: Resting, size: Decimal, price: Decimal) -> Usd:
+        """Kalshi's fee of one fill: the balance is kept in whole units, and what rounding took comes back in such.
+
+        The bookkeeping is per order (docs.kalshi.com, getting_started/fee_rounding).
+        """
+        rules, sign = order.terms.instrument.rules, -1 if order.terms.side is Side.BUY else 1
+        unit = Decimal(rules.fee.rounding)
+        fee = (size * rules.fee.rate * price * (1 - price)).quantize(NET_FEE_STEP, ROUND_UP)
+        moved = sign * size * price - fee
+        order.rounded += moved - moved.quantize(unit, ROUND_FLOOR)
+        back = min(order.rounded, moved - moved.quantize(unit, ROUND_FLOOR) + fee).quantize(unit, ROUND_FLOOR)
+        order.rounded -= back
+        return Usd(fee + moved - moved.quantize(unit, ROUND_FLOOR) - back)
 
     def _settle(self, order: Resting, fill: Fill) -> None:
         if self.luck.strikes("retry"):

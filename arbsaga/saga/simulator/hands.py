@@ -14,7 +14,7 @@ from arbsaga.domain.books import Book, Level
 from arbsaga.domain.evidence import merge
 from arbsaga.domain.instruments import Instrument
 from arbsaga.domain.money import Price, Size
-from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.saga.messages import CancelLeg, Market, PlaceLegs, ReadBooks, Seen, TradePlan, TradeRecord
 from arbsaga.saga.simulator.clock import Clock
 from arbsaga.saga.simulator.exchange import BALANCE_REFUSAL, DUPLICATED, Cancelled, Gate, Shown, SimExchange, order_id
@@ -54,8 +54,9 @@ class Hands:
     def place(self, ask: PlaceLegs, answer: Callable[[Seen], None], *, entry: bool) -> None:
         """Intents first, then every order at once. What was written before is looked up, never sent again."""
         fresh = [terms for terms in ask.orders if terms.key not in self.intents]
-        if entry and self.halted and len(fresh) == len(ask.orders):
-            views = [self._blank(terms, OrderState.ABSENT, self.halted) for terms in ask.orders]
+        stop = self._stop(ask) if entry and len(fresh) == len(ask.orders) else ""
+        if stop:
+            views = [self._blank(terms, OrderState.ABSENT, stop) for terms in ask.orders]
             self._answer(ask, views, self._latency(), answer)
             return
         self.intents |= {terms.key: terms for terms in fresh}
@@ -68,6 +69,11 @@ class Hands:
             return
         self._answer(ask, self._unknown(ask), HEARTBEAT_MS, answer)
         self.clock.after(pause, lambda: self._send(ask, fresh, _nobody, asked_ms))
+
+    def _stop(self, ask: PlaceLegs) -> str:
+        """Why nothing more is entered."""
+        undoing = ask.follows and any(terms.purpose is not Purpose.ENTER for terms in self.intents.values())
+        return self.halted or ("undoing has begun" if undoing else "")
 
     def _send(self, ask: PlaceLegs, fresh: list[OrderTerms], answer: Callable[[Seen], None], asked_ms: int) -> None:
         """Post what is fresh; a worker that dies before, between or after the posts leaves them UNKNOWN."""
@@ -105,9 +111,10 @@ class Hands:
             self.clock.tell("worker", f"does not send {terms.key}: too late")
             return self._blank(terms, OrderState.ABSENT, "not sent: too late"), 0
         self.witness.sends(terms, asked_ms)
-        if self.exchange.gate is Gate.DOWN:
+        gate = self.exchange.gate(terms.instrument)
+        if gate is Gate.DOWN:
             return self._blank(terms), self._latency()
-        if self.exchange.gate is Gate.POST_ONLY:
+        if gate is Gate.POST_ONLY:
             return self._blank(terms, OrderState.DONE, "503 post-only mode"), self._latency()
         if self._unheard(terms):
             return self._blank(terms), self.plan.patience.http
@@ -151,7 +158,7 @@ class Hands:
 
     def look(self, view: OrderView) -> OrderView:
         """What every source says of an order. One that should exist and nobody knows is cancelled by id."""
-        if self._fails():
+        if self._fails(view.terms.instrument):
             return view
         seen, negative = self._read(view)
         if negative and seen.state in (OrderState.UNKNOWN, OrderState.PENDING):
@@ -160,16 +167,17 @@ class Hands:
 
     def cancel(self, ask: CancelLeg) -> Seen:
         """Cancel by id, then look. A cancel that fails, or whose answer is lost, proves nothing."""
-        said = None if self._fails() else self.exchange.cancel(ask.known.order_id)
+        instrument = ask.known.terms.instrument
+        said = None if self._fails(instrument) else self.exchange.cancel(ask.known.order_id)
         if self.luck.strikes("mute"):
             said = None
-        seen, negative = (ask.known, False) if self._fails() else self._read(ask.known)
+        seen, negative = (ask.known, False) if self._fails(instrument) else self._read(ask.known)
         if said is not None and negative:
             seen = self._after(seen, said)
         return Seen(ask.trade_id, (seen,), self.clock.now_ms)
 
-    def _fails(self) -> bool:
-        return self.luck.strikes("error") or self.exchange.gate is Gate.DOWN
+    def _fails(self, instrument: Instrument) -> bool:
+        return self.luck.strikes("error") or self.exchange.gate(instrument) is Gate.DOWN
 
     def _read(self, view: OrderView) -> tuple[OrderView, bool]:
         """The view with what reading adds, and whether the order is not known by its id."""
@@ -226,7 +234,7 @@ class Hands:
     def read_books(self, ask: ReadBooks) -> Market:
         """Fresh books, sellable shares, the orders asked about, and those that a reset made forgotten."""
         forgotten = self._forgotten({*ask.others, *(view.terms.key for view in ask.known)})
-        readable = [token for token in ask.tokens if not self._fails()]
+        readable = [token for token in ask.tokens if not self._fails(self.instruments[token])]
         books = tuple(self._book(self.instruments[token]) for token in readable)
         sellable = tuple((token, self._sellable(token)) for token in readable)
         orders = tuple(self.look(view) for view in (*ask.known, *forgotten))

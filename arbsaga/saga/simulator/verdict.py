@@ -7,6 +7,7 @@ order was sent in spite of it.
 from collections.abc import Iterable
 from decimal import Decimal
 
+from arbsaga.domain.baskets import BasketKind
 from arbsaga.domain.money import ZERO
 from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.saga.messages import Page, Phase, TradePlan, TradeRecord
@@ -73,7 +74,7 @@ class Witness:
 
     def _fence(self, terms: OrderTerms, asked_ms: int) -> Iterable[str]:
         entering = terms.purpose is Purpose.ENTER
-        made_ms = self.plan.decided_ms if entering else terms.created_ms
+        made_ms = self.plan.decided_ms if entering and not self._follows(terms) else terms.created_ms
         late_ms = self.clock.now_ms - made_ms - self.plan.patience.send_by
         if late_ms > 0:
             yield f"it was {late_ms} ms too late"
@@ -85,6 +86,7 @@ class Witness:
     def _risk(self, terms: OrderTerms) -> Iterable[str]:
         """Whether it can only lower what is at risk, by what the trade had been told."""
         if terms.purpose is Purpose.ENTER:
+            yield from self._following(terms) if self._follows(terms) else ()
             return
         held = [self._held_as_told(leg) for leg in range(len(self.plan.legs))]
         if terms.purpose is not Purpose.COMPLETE:
@@ -96,6 +98,22 @@ class Witness:
         for other in self.sent.values():
             if other.created_ms < terms.created_ms and not self._over_as_told(other):
                 yield f"the fate of {other.key} was not known"
+
+    def _follows(self, terms: OrderTerms) -> bool:
+        """Whether it is the entry of a leg that waits for others."""
+        return bool(self.plan.first) and terms.leg not in self.plan.first and terms.purpose is Purpose.ENTER
+
+    def _following(self, terms: OrderTerms) -> Iterable[str]:
+        """Whether the legs that went first are over, and have filled as much."""
+        for other in self.sent.values():
+            if not self._follows(other) and not self._over_as_told(other):
+                yield f"the fate of {other.key}, which went first, was not known"
+        ratios = [leg.ratio for leg in self.plan.basket.legs]
+        units = min(self._held_as_told(leg) / ratios[leg] for leg in self.plan.first)
+        if terms.size > units * ratios[terms.leg]:
+            yield f"only {units} units had filled"
+        if terms.send_by_ms > self.plan.lease_expires_ms:
+            yield "it could outlive the capital's lease"
 
     def _held_as_told(self, leg: int) -> Decimal:
         views = [view for view in self.told.values() if view.terms.leg == leg]
@@ -181,8 +199,13 @@ class Witness:
             yield f"booked a payout of {record.payout} USD, but it can be {pays}"
 
     def _worst_payout(self) -> Decimal:
-        """What is held pays at least, over every winner: its YES, and the NO of each other market."""
+        """What is held pays at least: over every winner its YES and the NO of each other market; or over YES and NO."""
         legs = [leg.instrument for leg in self.plan.basket.legs]
-        yes = [self.exchange.position(instrument.token) for instrument in legs]
-        no = [self.exchange.position(instrument.complement) for instrument in legs]
-        return min(yes[winner] + sum(no) - no[winner] for winner in range(len(legs)))
+        position = self.exchange.position
+        if self.plan.basket.kind is BasketKind.IDENTITY:
+            here, there = legs  # YES of one and NO of the other
+            yes = position(here.token) + position(there.complement)
+            return min(yes, position(here.complement) + position(there.token))
+        pays = [position(instrument.token) for instrument in legs]
+        no = [position(instrument.complement) for instrument in legs]
+        return min(pays[winner] + sum(no) - no[winner] for winner in range(len(legs)))

@@ -12,6 +12,7 @@ MOST = {
     "refuse": 0.4,
     "busy": 0.5,
     "restart": 0.6,
+    "dead": 0.6,
     "drop": 0.5,
     "repeated": 0.5,
     "lost": 0.4,
@@ -43,14 +44,15 @@ MOST = {
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """Chances in 0..1 for each order, call, answer or fill; for `restart`, `tick`, `frozen`, `abort`, `halt` and
-    `reset` once for each trade. Times in ms.
+    """Chances in 0..1 for each order, call, answer or fill; for `restart`, `dead`, `tick`, `frozen`, `abort`, `halt`
+    and `reset` once for each trade. Times in ms.
 
     What an order meets. `thin`: no liquidity; `part`: a part of its size; `slow`: the rest rests and fills later;
     `improve`: fills at better prices than its limit. `delayed`: held back by the venue first.
 
     What a post meets. `refuse`: a proved refusal. `busy`: 425, 429, 500 or 503, the 500 with the order taken or not.
-    `restart`: the engine goes down (425 to all) for a while, and is post-only for two minutes after. `drop`: taken,
+    `restart`: the engine goes down (425 to all) for a while, and is post-only for two minutes after. `dead`: one of the
+    trade's venues answers nothing for minutes, whatever it is asked. `drop`: taken,
     the answer lost. `repeated`: the network brings the bytes twice, and the answer is "Duplicated". `lost`: never
     delivered, the answer lost. `late`: delivered up to `late_ms` after it was sent, the answer lost. `zombie`: the
     worker is paused before it sends, and goes on when it wakes up, declared dead or not.
@@ -77,6 +79,7 @@ class Weather:
     refuse: float = 0.0
     busy: float = 0.0
     restart: float = 0.0
+    dead: float = 0.0
     drop: float = 0.0
     repeated: float = 0.0
     lost: float = 0.0
