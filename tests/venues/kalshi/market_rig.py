@@ -16,15 +16,17 @@ from arbsaga.venues.kalshi.signing import Signer
 from venues.sink import Recorder
 
 BRISK = Timing(
-    probe=60, dead=600, snapshot=600, resync=20, compare=100, check=10, retry=20, retry_max=100, steady=1_000
+    probe=60, dead=2_000, snapshot=2_000, resync=20, compare=100, check=10, retry=20, retry_max=100, steady=1_000
 )
+HASTY = replace(BRISK, dead=400, snapshot=400, compare=60_000)
+"""For what must be found by its silence; on a busy machine it may also find what is only slow."""
 
 
 def tokens_of(*tickers):
     return [f"kalshi:{ticker}:{outcome}" for ticker in tickers for outcome in ("YES", "NO")]
 
 
-async def until(condition, seconds=5.0):
+async def until(condition, seconds=10.0):
     """Polls until the condition holds; fails at the deadline."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -68,9 +68,7 @@ async def test_a_missing_book():
         await books.read(tokens_of("A", "B"), 0)
 
 
-@pytest.mark.parametrize(
-    "answer", [{}, {"orderbooks": None}, {"orderbooks": [None]}, {"orderbooks": [{"ticker": "A"}]}]
-)
+@pytest.mark.parametrize("books", [False, None, [None], [{"ticker": "A"}]])
 async def test_an_answer_that_cannot_be_read(books):
     """Said, and nothing believed."""
     with pytest.raises(BadMessage):

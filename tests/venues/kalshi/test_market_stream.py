@@ -4,16 +4,18 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from arbsaga.detect.books import LiveBooks
 from arbsaga.domain.books import Level
 from arbsaga.errors import UnknownThing, VenueError
 from arbsaga.exchange.kalshi.venue import WireSettings
-from arbsaga.venues.kalshi.market_stream import stream_books
+from arbsaga.venues.kalshi.frames import Feed
+from arbsaga.venues.kalshi.market_stream import MAX_ASKED, BookChannel, stream_books
 from venues.sink import Recorder
 
-from .market_rig import BRISK, levels, market_rig, tokens_of, until
+from .market_rig import BRISK, HASTY, levels, market_rig, tokens_of, until
 
 A_YES, A_NO = tokens_of("RAIN-A")
 
@@ -167,7 +169,7 @@ async def test_all_faults_of_streams_at_once(rig):
 
 async def test_a_frozen_stream_is_found(rig):
     """It answers pings, and tells nothing: the probe has no answer, so the books are given up and begun anew."""
-    async with rig.streaming("RAIN-A", timing=replace(BRISK, compare=60_000)) as sink:
+    async with rig.streaming("RAIN-A", timing=HASTY) as sink:
         await rig.exchange.fault("freeze_stream,seconds=60,count=1")
         await rig.exchange.offer("RAIN-A", "bid", "0.10", "5")
         await until(lambda: any("silent for" in reason for _, reason in sink.gaps))
@@ -214,11 +216,11 @@ async def test_a_message_of_an_unknown_type_is_no_reason_to_stop(rig):
 async def test_a_snapshot_that_never_comes_ends_the_connection(rig):
     """Every message of books is swallowed from the first: that is said, and what follows is tried at pauses."""
     await rig.exchange.fault("gap,channel=orderbook_delta")
-    async with rig.streaming("RAIN-A", sink=LiveBooks(), wait=False):
-        await until(lambda: rig.exchange.venue.messages > 2)  # messages of connections that have ended
+    async with rig.streaming("RAIN-A", wait=False, timing=HASTY) as sink:
+        await until(lambda: any("no snapshot of 1 books" in reason for _, reason in sink.gaps))
+        assert not sink.books
         await rig.exchange.admin("DELETE", "faults")
-    async with rig.streaming("RAIN-A") as sink:
-        assert agrees(rig, sink, "RAIN-A")
+        await until(lambda: agrees(rig, sink, "RAIN-A"))
 
 
 async def test_latency_is_no_gap(rig):
@@ -312,13 +314,12 @@ async def test_fees_that_change_close_the_markets_of_their_event(rig):
 
 async def test_a_key_that_is_refused_keeps_trying(rig):
     """The handshake answers 401 until the key is known: each end is told, and then the books are there."""
-    public = rig.exchange.venue.keys
-    found = public._keys.pop(rig.settings.key_id)
-    async with rig.streaming("RAIN-A", sink=LiveBooks(), wait=False):
-        await asyncio.sleep(0.1)
-    public._keys[rig.settings.key_id] = found
-    async with rig.streaming("RAIN-A") as sink:
-        assert agrees(rig, sink, "RAIN-A")
+    known = rig.exchange.venue.keys._keys
+    key = known.pop(rig.settings.key_id)
+    async with rig.streaming("RAIN-A", wait=False) as sink:
+        await until(lambda: any("401" in reason for _, reason in sink.gaps))
+        known[rig.settings.key_id] = key
+        await until(lambda: agrees(rig, sink, "RAIN-A"))
 
 
 async def test_no_tokens_last_until_cancelled(rig):
@@ -335,3 +336,126 @@ async def test_a_token_of_another_venue_is_said(rig):
 
 async def _stream_one(rig, token):
     await stream_books(rig.settings, rig.signer, [token], LiveBooks(), read=rig.read)
+
+
+# --- what is said on a connection ---------------------------------------------------------------------
+
+
+class Said:
+    """A channel to the markets A and B whose subscriptions are made, and what it sends. Time goes by in ms."""
+
+    def __init__(self):
+        self.sink = Recorder()
+        self.channel = BookChannel(Feed(tokens_of("A", "B"), self.sink), _no_books, BRISK, 100)
+        self.seq, self.now_ms = 0, 0
+        self.channel.open(0)
+        self.opening = self.sent()
+        for sid, name in ((1, "market_lifecycle_v2"), (2, "orderbook_delta")):
+            self.hear({"id": sid, "type": "subscribed", "msg": {"channel": name, "sid": sid}})
+
+    def hear(self, frame):
+        self.channel.frame(orjson.dumps(frame), self.now_ms * 1_000_000)
+
+    def book(self, ticker, seq=None):
+        self.seq = self.seq + 1 if seq is None else seq
+        self.hear({"type": "orderbook_snapshot", "sid": 2, "seq": self.seq, "msg": {"market_ticker": ticker}})
+
+    def error(self, code, number=None):
+        self.hear({"type": "error", "msg": {"code": code, "msg": "?"}} | ({"id": number} if number else {}))
+
+    def wait(self, ms):
+        self.now_ms += ms
+        self.channel.check(self.now_ms * 1_000_000)
+        return self.sent()
+
+    def sent(self):
+        commands, self.channel.commands = self.channel.commands, []
+        return [orjson.loads(command) for command in commands]
+
+
+async def _no_books(_):
+    return ()
+
+
+def test_opening():
+    """Markets' lives first; the spelling of NO's prices is always said."""
+    assert Said().opening == [
+        {"id": 1, "cmd": "subscribe", "params": {"channels": ["market_lifecycle_v2"]}},
+        {
+            "id": 2,
+            "cmd": "subscribe",
+            "params": {"channels": ["orderbook_delta"], "use_yes_price": True, "market_tickers": ["A", "B"]},
+        },
+    ]
+
+
+@pytest.mark.parametrize("code", [10, 25, 9, 26, 27, None])
+def test_errors_that_end_a_connection(code):
+    """10 and 25 end a subscription; of the others nobody knows what they mean for the books."""
+    said = Said()
+    with pytest.raises(Exception, match="the venue's error"):
+        said.error(code)
+
+
+def test_each_market_has_its_turn_to_be_proved():
+    """Half the quiet ones for ever would be none."""
+    said = Said()
+    said.book("A")
+    said.book("B")
+    asked = [said.wait(60)[0]["params"] for _ in range(4)]
+    assert [each["market_tickers"] for each in asked] == [["B"], ["A"], ["B"], ["A"]]
+    assert {(each["sid"], each["action"]) for each in asked} == {(2, "get_snapshot")}
+    assert said.wait(10) == []
+
+
+def test_news_are_a_proof():
+    """A subscription that talks is not asked."""
+    said = Said()
+    said.book("A")
+    said.book("B")
+    said.now_ms += 59
+    said.book("A")
+    assert said.wait(30) == []
+
+
+def test_missed_snapshots_are_asked_for_at_a_pace():
+    """Each answer that is lost shows a gap: asked for in every frame, they would come in ever greater numbers."""
+    said = Said()
+    said.book("A")
+    said.now_ms += 30
+    said.book("A", seq=3)
+    assert [each["params"]["market_tickers"] for each in said.sent()] == [["B"]]
+    said.book("A", seq=5)
+    said.book("A", seq=7)
+    assert said.sent() == []
+    assert [each["params"]["market_tickers"] for each in said.wait(30)] == [["B"]]
+
+
+def test_a_market_that_is_gone_takes_no_snapshot_of_others_with_it():
+    """The venue refuses the whole command: each is asked for alone, and the unknown one is closed."""
+    said = Said()
+    said.book("A", seq=2)
+    (whole,) = said.wait(30)
+    assert whole["params"]["market_tickers"] == ["B"]
+    said.book("A", seq=5)
+    said.book("A", seq=7)
+    said.channel.feed.distrust("for a test")
+    (whole,) = said.wait(30)
+    assert whole["params"]["market_tickers"] == ["B", "A"]
+    said.error(16, whole["id"])
+    singles = said.sent()
+    assert [each["params"]["market_tickers"] for each in singles] == [["B"], ["A"]]
+    said.error(16, singles[0]["id"])
+    assert said.sink.closed_markets == ["B"]
+    assert said.channel.feed.missing == ["A"]
+
+
+def test_commands_that_are_answered_are_not_remembered_for_ever():
+    """A stream of days asks millions of times."""
+    said = Said()
+    said.book("A")
+    said.book("B")
+    for _ in range(MAX_ASKED + 50):
+        said.book("A")
+        said.wait(60)
+    assert len(said.channel._asked) <= MAX_ASKED
