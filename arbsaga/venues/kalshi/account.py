@@ -89,7 +89,7 @@ class Account:
         if not pockets:
             return Funds(Usd(max(sum(free.values(), ZERO), ZERO)))
         pocket, cash = pockets[0], max(free.get(pockets[0], NO_USD), NO_USD)
-        elsewhere = ", ".join(f"{usd:f} USD on {shard}" for shard, usd in sorted(free.items()) if usd > 0)
+        elsewhere = ", ".join(f"{usd.normalize():f} USD on {shard}" for shard, usd in sorted(free.items()) if usd > 0)
         short = f"exchange_index {pocket} has no collateral ({elsewhere}): transfer some to it" if elsewhere else ""
         return Funds(Usd(cash), "" if cash else short)
 

@@ -1,5 +1,7 @@
 """What is checked before anything is traded: the clock, the key and what it may do, and that there is collateral."""
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -13,6 +15,8 @@ from arbsaga.venues.kalshi.wire import Fault, decimal
 
 MAX_SKEW_S: Final = 4
 """Requests are signed with our clock: 5 s off were accepted on the venue's demo, 30 s were not."""
+EMPTY_S: Final = 3
+"""An account is empty once it was so for this long: reads lag by up to 2 s."""
 _WRITES: Final = ("write", "write::trade")
 _MENDS: Final = {
     "NOT_FOUND": "the venue does not know it: mend key_id",
@@ -91,12 +95,21 @@ def warn_of_attestation(body: Mapping[str, Any], now_s: float) -> None:
 async def check_collateral(account: Account) -> None:
     """Raises UserError for an account with nothing in it, Unavailable where it cannot be read.
 
-    One whose cash is all in positions or resting orders must start: its trades go on.
+    One whose cash is all in positions or resting orders must start: its trades go on. Reads lag, so that a deposit of
+    just now is waited for.
     """
+    end = time.monotonic() + EMPTY_S
     try:
-        free = await account.free()
-        if any(usd > 0 for usd in free.values()) or await account.resting() or await account.holds():
-            return
+        while not await _has_anything(account):
+            if time.monotonic() >= end:
+                raise UserError(
+                    "the Kalshi account has no collateral on any shard: deposit, or give the key of another account"
+                )
+            await asyncio.sleep(EMPTY_S / 10)
     except VenueError as error:
         raise Unavailable(f"the Kalshi account cannot be read: {error}") from error
-    raise UserError("the Kalshi account has no collateral on any shard: deposit, or give the key of another account")
+
+
+async def _has_anything(account: Account) -> bool:
+    free = await account.free()
+    return any(usd > 0 for usd in free.values()) or bool(await account.resting()) or await account.holds()
