@@ -45,11 +45,12 @@ def status(request: web.Request) -> Json:
     return exchange_status(request.app[VENUE])
 
 
-def schedule(_: web.Request) -> Json:
-    """GET /exchange/schedule: New York time; Thursdays have the maintenance pause."""
+def schedule(request: web.Request) -> Json:
+    """GET /exchange/schedule: New York time; Thursdays have the maintenance pause, where it is kept."""
     whole = [{"open_time": "00:00", "close_time": "00:00"}]
     split = [{"open_time": "00:00", "close_time": "03:00"}, {"open_time": "05:00", "close_time": "00:00"}]
-    hours: Json = {day: split if day == "thursday" else whole for day in _DAYS}
+    pauses = ("thursday",) if request.app[VENUE].engine.settings.thursday_pause else ()
+    hours: Json = {day: split if day in pauses else whole for day in _DAYS}
     period = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2027-12-31T00:00:00Z"}
     return {"schedule": {"standard_hours": [period | hours], "maintenance_windows": []}}
 

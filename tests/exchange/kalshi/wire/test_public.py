@@ -2,6 +2,8 @@
 
 import pytest
 
+from arbsaga.exchange.kalshi.settings import EngineSettings
+
 from .running import API, QUICK
 
 
@@ -20,6 +22,13 @@ async def test_exchange(exchange):
     await exchange.admin("POST", "halt", {"trading": True, "exchange_index": 2})
     shards = (await get(exchange, "/exchange/status"))["exchange_index_statuses"]
     assert [shard["trading_active"] for shard in shards] == [True, True, False, True]
+    [week] = (await get(exchange, "/exchange/schedule"))["schedule"]["standard_hours"]
+    assert week["thursday"] == week["monday"] == [{"open_time": "00:00", "close_time": "00:00"}]
+
+
+async def test_only_a_pause_that_is_kept_is_announced(start):
+    """Who heeds the hours would wait on Thursdays for nothing."""
+    exchange = await start(QUICK, EngineSettings(thursday_pause=True))
     [week] = (await get(exchange, "/exchange/schedule"))["schedule"]["standard_hours"]
     assert week["thursday"][0]["close_time"] == "03:00"
 
