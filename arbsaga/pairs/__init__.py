@@ -3,7 +3,7 @@
 The pure parts, for whoever trades pairs. `registry` reads the file, `writing` writes it, `suggest` finds candidates.
 """
 
-from arbsaga.pairs.checking import Disabled, Live, State, days_left, guaranteed, state
+from arbsaga.pairs.checking import Disabled, Live, State, guaranteed, state
 from arbsaga.pairs.exposure import left, used
 from arbsaga.pairs.pair import MarketRef, Orientation, Pair, Relation, text_hash
 
@@ -15,7 +15,6 @@ __all__ = [
     "Pair",
     "Relation",
     "State",
-    "days_left",
     "guaranteed",
     "left",
     "state",

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from arbsaga.domain.resolution import days_to_resolution
 from arbsaga.errors import ArbsagaError, UnknownThing
-from arbsaga.pairs.checking import Disabled, State, days_left, state
+from arbsaga.pairs.checking import Disabled, State, state
 from arbsaga.pairs.pair import MarketRef, Pair
 from arbsaga.venues.port import Question, Venue
 
@@ -16,7 +17,7 @@ ASKED_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A pair and its state; `days` until both markets pay, None where a venue did not answer."""
+    """A pair and its state; `days` until both markets are expected to pay, None where a venue does not say."""
 
     pair: Pair
     state: State
@@ -52,6 +53,7 @@ async def ask(ref: MarketRef, venues: Mapping[str, Venue]) -> Question:
 
 def _stated(pair: Pair, a: Question | str, b: Question | str, now_ms: int) -> Stated:
     if isinstance(a, Question) and isinstance(b, Question):
-        return Stated(pair, state(pair, a, b, now_ms), days_left(a, b, now_ms))
+        days = days_to_resolution(now_ms, *(question.resolves_ms or question.closes_ms for question in (a, b)))
+        return Stated(pair, state(pair, a, b, now_ms), days)
     reasons = dict.fromkeys(answer for answer in (a, b) if isinstance(answer, str))
     return Stated(pair, Disabled("; ".join(reasons)), None)

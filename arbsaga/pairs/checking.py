@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from arbsaga.domain.instruments import Outcome
 from arbsaga.pairs.pair import MarketRef, Pair, Relation, text_hash
 from arbsaga.venues.port import Question
 
-DAY_MS = 86_400_000
 _NO, _YES = Outcome.NO, Outcome.YES
 
 
@@ -45,13 +43,6 @@ def guaranteed(pair: Pair) -> tuple[tuple[Outcome, Outcome], ...]:
         Relation.SUBSET: ((_NO, _YES),),
         Relation.SUPERSET: ((_YES, _NO),),
     }[pair.relation]
-
-
-def days_left(question_a: Question, question_b: Question, now_ms: int) -> Decimal:
-    """Days until both markets are expected to pay: tenths, rounded up, never negative. So long is capital locked."""
-    last_ms = max(question.resolves_ms or question.closes_ms for question in (question_a, question_b))
-    tenths = -(-max(0, last_ms - now_ms) * 10 // DAY_MS)
-    return Decimal(tenths) / 10
 
 
 def _reasons(pair: Pair, questions: tuple[Question, Question], now_ms: int) -> Iterator[str]:

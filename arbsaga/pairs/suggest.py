@@ -7,11 +7,11 @@ from typing import Final
 
 from rapidfuzz import fuzz, process, utils
 
-from arbsaga.pairs.checking import DAY_MS
 from arbsaga.pairs.pair import MarketRef, Relation
-from arbsaga.pairs.polarity import Comparison, compare
+from arbsaga.pairs.polarity import compare
 from arbsaga.venues.port import EventListing, MarketListing
 
+DAY_MS: Final = 86_400_000
 LIKE_EVENTS: Final = 10
 """Events of the other venue whose markets are compared with an event's."""
 EVENT_SCORE: Final = 60
@@ -41,15 +41,24 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """An open market with the words that it needs to be understood."""
+    """An open market with the words that it needs to be understood, and the same as rapidfuzz compares them."""
 
     market: MarketListing
     title: str
-    outcome: str
+    plain_title: str
+    plain_outcome: str
 
     @property
     def ref(self) -> MarketRef:
         return MarketRef(self.market.yes.venue, self.market.yes.market)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event's title as rapidfuzz compares it, and its open markets."""
+
+    plain_title: str
+    asked: tuple[_Asked, ...]
 
 
 def suggest(
@@ -60,41 +69,25 @@ def suggest(
     limit: int = 20,
 ) -> tuple[Candidate, ...]:
     """The likeliest pairs of open markets, best first, at most `limit`; without the `known` ones (`Pair.markets`)."""
-    titles = {index: utils.default_process(event.title) for index, event in enumerate(events_b)}
+    ours, theirs = [_read(event) for event in events_a], [_read(event) for event in events_b]
+    titles = {index: event.plain_title for index, event in enumerate(theirs)}
     found = [
         candidate
-        for event in events_a
-        for other in _like(event, events_b, titles)
+        for event in ours
+        for other in _like(event, theirs, titles)
         for candidate in _candidates(event, other)
         if _key(candidate) not in known
     ]
     return tuple(sorted(found, key=lambda candidate: (-candidate.score, str(candidate.a), str(candidate.b)))[:limit])
 
 
-def _like(event: EventListing, others: Sequence[EventListing], titles: Mapping[int, str]) -> Iterator[EventListing]:
-    wanted = utils.default_process(event.title)
-    found = process.extract(
-        wanted, titles, scorer=fuzz.token_set_ratio, processor=None, score_cutoff=EVENT_SCORE, limit=LIKE_EVENTS
+def _read(event: EventListing) -> _Event:
+    plain = utils.default_process
+    asked = [(market, _title(event, market)) for market in event.markets if market.open]
+    return _Event(
+        plain(event.title),
+        tuple(_Asked(market, title, plain(title), plain(market.yes.title)) for market, title in asked),
     )
-    for _, _, index in found:
-        yield others[index]
-
-
-def _candidates(a: EventListing, b: EventListing) -> Iterator[Candidate]:
-    for first, second in product(_asked(a), _asked(b)):
-        compared = compare(first.title, second.title)
-        if compared.relation is None:
-            continue
-        score, why = _score(first, second, compared)
-        if score >= MIN_SCORE:
-            doubts = (*compared.doubts, *_dates_apart(first.market, second.market))
-            yield Candidate(
-                first.ref, second.ref, first.title, second.title, compared.relation, score, tuple(why), doubts
-            )
-
-
-def _asked(event: EventListing) -> list[_Asked]:
-    return [_Asked(market, _title(event, market), market.yes.title) for market in event.markets if market.open]
 
 
 def _title(event: EventListing, market: MarketListing) -> str:
@@ -105,23 +98,50 @@ def _title(event: EventListing, market: MarketListing) -> str:
     return f"{event.title} {outcome}"
 
 
-def _score(a: _Asked, b: _Asked, compared: Comparison) -> tuple[int, list[str]]:
-    titles = fuzz.token_set_ratio(a.title, b.title, processor=utils.default_process)
-    outcomes = max(fuzz.WRatio(a.outcome, b.outcome, processor=utils.default_process), _same_in(a, b))
+def _like(event: _Event, others: Sequence[_Event], titles: Mapping[int, str]) -> Iterator[_Event]:
+    found = process.extract(
+        event.plain_title,
+        titles,
+        scorer=fuzz.token_set_ratio,
+        processor=None,
+        score_cutoff=EVENT_SCORE,
+        limit=LIKE_EVENTS,
+    )
+    for _, _, index in found:
+        yield others[index]
+
+
+def _candidates(a: _Event, b: _Event) -> Iterator[Candidate]:
+    """Likeness first: reading two titles by rule costs a hundred times as much."""
+    for first, second in product(a.asked, b.asked):
+        likeness, why = _likeness(first, second)
+        if likeness < MIN_SCORE:
+            continue
+        compared = compare(first.title, second.title)
+        score = round(likeness - _DOUBT * len(compared.doubts))
+        if compared.relation is None or score < MIN_SCORE:
+            continue
+        doubts = (*compared.doubts, *_dates_apart(first.market, second.market))
+        yield Candidate(first.ref, second.ref, first.title, second.title, compared.relation, score, why, doubts)
+
+
+def _likeness(a: _Asked, b: _Asked) -> tuple[float, tuple[str, ...]]:
+    """0 to 100, and what it is made of."""
+    titles = fuzz.token_set_ratio(a.plain_title, b.plain_title)
+    outcomes = max(fuzz.WRatio(a.plain_outcome, b.plain_outcome), _outcomes_in_titles(a, b))
     apart = _days_apart(a.market, b.market)
     dates = 50.0 if apart is None else max(0.0, 100 - 100 * apart / FAR_DAYS)
     parts = (titles, outcomes, dates)
-    score = sum(weight * part for weight, part in zip(_WEIGHTS, parts, strict=True)) / sum(_WEIGHTS)
-    score -= _DOUBT * len(compared.doubts)
+    likeness = sum(weight * part for weight, part in zip(_WEIGHTS, parts, strict=True)) / sum(_WEIGHTS)
     closing = "at times not told by both" if apart is None else f"{apart:.1f} days apart"
-    return round(score), [f"titles {titles:.0f} alike", f"outcomes {outcomes:.0f} alike", f"close {closing}"]
+    return likeness, (f"titles {titles:.0f} alike", f"outcomes {outcomes:.0f} alike", f"close {closing}")
 
 
-def _same_in(a: _Asked, b: _Asked) -> float:
+def _outcomes_in_titles(a: _Asked, b: _Asked) -> float:
     """An outcome is often a label at the one venue ("Norris") and a whole question at the other."""
-    both = (fuzz.token_set_ratio(a.outcome, b.title, processor=utils.default_process),
-            fuzz.token_set_ratio(b.outcome, a.title, processor=utils.default_process))  # fmt: skip
-    return min(both)
+    return min(
+        fuzz.token_set_ratio(a.plain_outcome, b.plain_title), fuzz.token_set_ratio(b.plain_outcome, a.plain_title)
+    )
 
 
 def _days_apart(a: MarketListing, b: MarketListing) -> float | None:

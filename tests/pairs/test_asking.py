@@ -41,6 +41,12 @@ async def test_a_pair_is_stated_with_its_days():
     assert found.days == 3
 
 
+async def test_where_no_payout_is_announced_the_close_counts():
+    venues = {"polymarket": Answers(A), "kalshi": Answers(replace(B, resolves_ms=0))}
+    (found,) = await states([PAIR], venues, NOW)
+    assert found.days == 2
+
+
 @pytest.mark.parametrize(
     ("kalshi", "words"),
     [

@@ -9,7 +9,7 @@ from pairs_make import DAY, NOW, A, B, other, pair
 
 from arbsaga.domain.instruments import Outcome
 from arbsaga.domain.money import NO_USD
-from arbsaga.pairs import Disabled, Live, Relation, days_left, guaranteed, left, state, text_hash, used
+from arbsaga.pairs import Disabled, Live, Relation, guaranteed, left, state, text_hash, used
 
 YES, NO = Outcome.YES, Outcome.NO
 WORLDS = {
@@ -94,19 +94,6 @@ def test_the_hash_is_of_title_and_rules_to_the_letter():
     assert text_hash(A) != text_hash(replace(A, rules=A.rules + " "))
     assert text_hash(A) == text_hash(replace(A, status="closed", open=False, closes_ms=0))
     assert len(text_hash(A)) == 64
-
-
-@pytest.mark.parametrize(
-    ("now", "days"),
-    [(NOW, "3"), (NOW + 1, "3"), (NOW + DAY // 10, "2.9"), (NOW + 3 * DAY - 1, "0.1"), (NOW + 9 * DAY, "0")],
-)
-def test_days_left_count_to_the_later_payout_and_are_rounded_up(now, days):
-    assert days_left(A, B, now) == Decimal(days)
-    assert days_left(B, A, now) == Decimal(days)
-
-
-def test_where_no_payout_is_announced_the_close_counts():
-    assert days_left(A, replace(B, resolves_ms=0), NOW) == 2
 
 
 def test_the_cap_is_used_by_this_pairs_trades_only():

@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from arbsaga.domain.money import Usd
+from arbsaga.domain.money import Usd, ceil_to
 from arbsaga.errors import Unavailable, UserError, VenueError
 from arbsaga.pairs import Disabled, MarketRef, Orientation, Relation
 from arbsaga.pairs.approving import Approval, approve
@@ -200,8 +200,15 @@ def _table(found: tuple[Stated, ...]) -> RenderableType:
     for one in found:
         told = Text(_reason(one) or "live", "red" if _reason(one) else "green")
         markets = Text(f"{one.pair.a}\n{one.pair.b}")
-        days = "?" if one.days is None else str(one.days)
-        table.add_row(one.pair.name, one.pair.relation, told, days, str(one.pair.cap_usd), markets)
+        days = _days(one)
+        table.add_row(
+            one.pair.name,
+            one.pair.relation,
+            told,
+            "?" if days is None else str(days),
+            str(one.pair.cap_usd),
+            markets,
+        )
     return table
 
 
@@ -214,10 +221,15 @@ def _brief(one: Stated) -> dict[str, Any]:
         "relation": pair.relation,
         "state": "disabled" if _reason(one) else "live",
         "reason": _reason(one),
-        "days": one.days,
+        "days": _days(one),
         "cap_usd": pair.cap_usd,
         "approved_by": pair.approved_by,
     }
+
+
+def _days(one: Stated) -> Decimal | None:
+    """In tenths, rounded up: capital is locked so long."""
+    return None if one.days is None else ceil_to(one.days, Decimal("0.1"))
 
 
 def _reason(one: Stated) -> str:
