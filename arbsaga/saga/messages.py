@@ -51,7 +51,8 @@ class Patience:
     `prove`: quiet time after `send_by` + HTTP timeout before "it never existed" may be concluded.
     `http`: the limit around a post. `settle`: SETTLING longer than this becomes HELD.
     `one_sided`: a sibling filled and a leg unknown for this long pages a person.
-    `retry_min`/`retry_max`: pauses between undo rounds, with jitter.
+    `retry_min`/`retry_max`: pauses between undo rounds, with jitter. `beat`: a worker that watches this trade and is
+    silent for so long is dead.
     """
 
     entry: int = 5_000
@@ -64,6 +65,7 @@ class Patience:
     one_sided: int = 3_000
     retry_min: int = 50
     retry_max: int = 500
+    beat: int = 2_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,15 +123,16 @@ async def _settle(fx: Effects, trade: Trade, orders: Sequence[OrderView], until_
 async def _unwind(fx: Effects, trade: Trade) -> Trade:
     """One round: read books, take the cheapest way out, send it. Never more than is proved to be held."""
     others = tuple(view.terms.key for view in trade.orders if view not in trade.unsettled)
-    ask = ReadBooks(trade.plan.trade_id, undo.tokens_to_read(trade), trade.unsettled, others)
+    tokens = undo.tokens_to_read(trade)
+    ask = ReadBooks(trade.plan.trade_id, tokens, trade.unsettled, others)
     market = await fx.read_books(ask)
     if market.orders != trade.unsettled:
         return trade.with_orders(market.orders)  # settlement moved on, or a reset: the judge looks again first
-    trade = undo.looked(trade, market, fx.now_ms())
+    trade = undo.looked(trade, tokens, market, fx.now_ms())
     way = undo.choose(trade, market)
     if way is None or undo.hasty(trade, way, fx.now_ms()):
         return await _wait_for_a_way(fx, trade)
-    trade = replace(trade, blind_ms=0)
+    trade = replace(trade, blind_ms=0) if trade.blind_ms else trade
     orders = undo.undo_orders(trade, way, fx.now_ms())
     asks = [fx.exit_leg(PlaceLegs(trade.plan.trade_id, (order,))) for order in orders]
     for seen in await fx.all_in_order(asks):

@@ -5,12 +5,12 @@ the loss budget is taken. Shares that would still be left over count as worth no
 cannot be read offers nothing, but may soon: a way that loses money without it waits a while.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbsaga.domain.baskets import Leg
-from arbsaga.domain.books import Book
+from arbsaga.domain.books import Book, Level
 from arbsaga.domain.instruments import Instrument, Side
 from arbsaga.domain.money import NO_SIZE, ZERO, Price, Size, Usd
 from arbsaga.domain.orders import OrderTerms, Purpose, TimeInForce
@@ -52,11 +52,11 @@ def tokens_to_read(trade: Trade) -> tuple[str, ...]:
     return tuple(tokens)
 
 
-def looked(trade: Trade, market: Market, now_ms: int) -> Trade:
-    """The trade with a note of since when a book that it needs cannot be read."""
-    read = {book.token for book in market.books}
-    blind = any(token not in read for token in tokens_to_read(trade))
-    return replace(trade, blind_ms=(trade.blind_ms or now_ms) if blind else 0)
+def looked(trade: Trade, tokens: Sequence[str], market: Market, now_ms: int) -> Trade:
+    """The trade with a note of since when one of these books, which it needs, cannot be read."""
+    blind = len({book.token for book in market.books}.intersection(tokens)) < len(tokens)
+    since_ms = (trade.blind_ms or now_ms) if blind else 0
+    return trade if since_ms == trade.blind_ms else replace(trade, blind_ms=since_ms)
 
 
 def hasty(trade: Trade, way: WayOut, now_ms: int) -> bool:
@@ -171,7 +171,7 @@ def _move(  # noqa: PLR0917 - the leg, the order and the books are one question
 ) -> Move | None:
     """The order for up to `wanted` shares that the book can fill now and the venue accepts."""
     book = books.get(instrument.token)
-    levels = tuple(book.within(side, instrument.worst_limit(side))) if book else ()
+    levels = _reachable(book, instrument, side) if book else ()
     depth = sum((level.size for level in levels), NO_SIZE)
     size = instrument.floor_size(min(wanted, depth))
     if size <= 0:
@@ -181,3 +181,11 @@ def _move(  # noqa: PLR0917 - the leg, the order and the books are one question
     if not instrument.allows(size, limit, side):
         return None
     return Move(index, purpose, instrument, side, size, limit, Usd(cost + fee))
+
+
+def _reachable(book: Book, instrument: Instrument, side: Side) -> tuple[Level, ...]:
+    """The levels that an order can take at all: those within the limits that its venue allows."""
+    levels = book.against(side)
+    if levels and not instrument.rules.lowest() <= levels[-1].price <= instrument.rules.highest():
+        return tuple(book.within(side, instrument.worst_limit(side)))
+    return levels

@@ -250,17 +250,18 @@ def test_a_level_that_no_order_can_reach_is_no_depth() -> None:
 def test_a_book_that_cannot_be_read_is_noted_since_when() -> None:
     lone = pair("20", "0")
     books = market(book("y", "0.44", "0.46"), book("n", "0.53", "0.57"), y="20")
-    blind = undo.looked(lone, books, NOW + 5)
+    blind = undo.looked(lone, undo.tokens_to_read(lone), books, NOW + 5)
     assert blind.blind_ms == NOW + 5
-    assert undo.looked(blind, books, NOW + 900).blind_ms == NOW + 5
-    assert undo.looked(blind, market(*books.books, book("k:NO", None, None)), NOW + 900).blind_ms == 0
+    assert undo.looked(blind, undo.tokens_to_read(lone), books, NOW + 900).blind_ms == NOW + 5
+    back = market(*books.books, book("k:NO", None, None))
+    assert undo.looked(blind, undo.tokens_to_read(lone), back, NOW + 900).blind_ms == 0
 
 
 def test_a_losing_way_waits_for_a_book_that_cannot_be_read_but_not_for_long() -> None:
     """The dead venue may show a better way in a second; being naked for minutes is worse than a loss in the budget."""
     lone = pair("20", "0")
     books = market(book("y", "0.44", "0.46"), y="20")
-    blind = undo.looked(lone, books, NOW)
+    blind = undo.looked(lone, undo.tokens_to_read(lone), books, NOW)
     way = undo.choose(blind, books)
     assert only_move(way).purpose is Purpose.EXIT, "the missing leg is not taken for done: 20 are to be sold"
     assert way is not None
@@ -283,4 +284,4 @@ def test_a_missing_book_of_a_leg_that_is_right_needs_no_wait() -> None:
     assert (move.purpose, move.size) == (Purpose.EXIT, 8)
     assert way is not None
     assert way.equal
-    assert not undo.hasty(undo.looked(uneven, books, NOW), way, NOW)
+    assert not undo.hasty(undo.looked(uneven, undo.tokens_to_read(uneven), books, NOW), way, NOW)

@@ -23,8 +23,8 @@ BALANCE_REFUSAL = "not enough balance / allowance: the balance is not enough"
 DUPLICATED = "order is invalid. Duplicated."
 POST_ONLY_MS = 120_000
 """After a restart only post-only orders are taken for two minutes."""
-DEAD_MS = (20_000, 900_000)
-"""How long a dead venue answers nothing: less or more than undoing waits for it."""
+DEAD_MS = (60_000, 300_000, 900_000)
+"""How long at most a dead venue answers nothing: less and more than a trade waits for it."""
 NET_FEE_STEP = Decimal("0.000001")
 
 
@@ -125,7 +125,7 @@ class SimExchange:
             self.down = (start, start + luck.between(100, 20_000))
         if luck.strikes("dead"):
             start = clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
-            self.dead = (luck.choice(listed).venue, start, start + luck.between(*DEAD_MS))
+            self.dead = (luck.choice(listed).venue, start, start + luck.between(1_000, luck.choice(DEAD_MS)))
             clock.tell("exchange", f"{self.dead[0]} will be dead from {self.dead[1]} to {self.dead[2]}")
         if luck.strikes("tick"):
             clock.after(luck.between(0, luck.choice((20, 8_000))), self._change_ticks)

@@ -12,7 +12,7 @@ MOST = {
     "refuse": 0.4,
     "busy": 0.5,
     "restart": 0.6,
-    "dead": 0.6,
+    "dead": 0.1,
     "drop": 0.5,
     "repeated": 0.5,
     "lost": 0.4,
