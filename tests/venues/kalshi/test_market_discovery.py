@@ -8,7 +8,7 @@ from arbsaga.domain.instruments import Outcome
 from arbsaga.errors import BadMessage, UnknownThing, VenueError
 from arbsaga.exchange.kalshi.model import Event, Market, Series
 from arbsaga.exchange.kalshi.venue import WireSettings
-from arbsaga.venues.kalshi.discovery import FULL_MS, Discovery
+from arbsaga.venues.kalshi.discovery import FULL_MS, KEPT, Discovery
 from arbsaga.venues.kalshi.fees import UnknownFees
 from arbsaga.venues.kalshi.rest import RefusedRead
 from arbsaga.venues.kalshi.wire import read_fault
@@ -390,3 +390,37 @@ async def test_event_and_series_are_remembered_for_a_minute():
     api.now_ms += FULL_MS + 1
     await api.discovery.listing("KXA-27-X")
     assert api.paths() == ["/markets/KXA-27-X", "/events/KXA-27", "/series/KXA"]
+
+
+@pytest.mark.parametrize("broken", ["markets", "events", "series"])
+async def test_answers_without_their_record(broken):
+    """Said, not taken for a market that is not there."""
+
+    class Broken(Api):
+        async def get(self, path, params=None):
+            return {} if path.startswith(f"/{broken}/") else await super().get(path, params)
+
+    with pytest.raises(BadMessage, match=f"/{broken}/"):
+        await Broken([event(market())], [market()]).discovery.listing("KXA-27-X")
+
+
+@pytest.mark.parametrize("path", ["/markets/KXA-27-X", "/series/KXA"])
+async def test_a_read_that_fails_is_no_missing_market(path):
+    """A gateway's 502 says nothing about the market or its fees."""
+
+    class Failing(Api):
+        async def get(self, asked, params=None):
+            if asked == path:
+                raise RefusedRead(path, read_fault(502, b"<html>"))
+            return await super().get(asked, params)
+
+    with pytest.raises(RefusedRead, match="502"):
+        await Failing([event(market())], [market()]).discovery.listing("KXA-27-X")
+
+
+async def test_remembered_events_are_bounded():
+    """Asking for market after market must not grow for ever."""
+    api = Api([event(market())], [market()])
+    api.discovery._events = dict.fromkeys(map(str, range(KEPT)), (0, None))
+    await api.discovery.listing("KXA-27-X")
+    assert set(api.discovery._events) == {"KXA-27"}
