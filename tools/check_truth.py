@@ -1,25 +1,29 @@
 """The independent judge: what the exchange's own record says of every trade. Standard library only.
 
     python tools/check_truth.py --truth truth.jsonl --ledger ledger.sqlite --alerts alerts.jsonl \\
-        --account NAME --wallet 0x… [--limit USD] [--late-ms MS] [--halted FROM_MS-UNTIL_MS]
+        --account NAME --wallet 0x… [--limit USD] [--late-ms MS] [--halted FROM_MS-UNTIL_MS] \\
+        [--kalshi-truth truth-kalshi.jsonl --kalshi-member NAME]
 
 Nothing of the trading code is imported, so that no mistake of it can be made here too. The ledger is believed in one
 thing only: what was planned. truth_files.py reads the files, truth_record.py goes through the exchange's record
-moment by moment, and here is what must be true at the end. Each finding begins with the invariant that it breaks
-(docs/reliability.md).
+moment by moment (Kalshi's as truth_kalshi.py tells it), and here is what must be true at the end. Each finding begins
+with the invariant that it breaks (docs/reliability.md).
 """
 
 import argparse
+import heapq
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
+from typing import Any
 
 if not __package__:  # run as a file: its neighbours are found by the folder above
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.truth_files import MICRO, ZERO, Books, Key, Plan, read_journal, read_ledger, read_pages
+from tools.truth_kalshi import Translation
 from tools.truth_record import Fill, Order, Record
 
 ENDS = ("REFUSED", "COMMITTED", "FLAT", "HELD")
@@ -103,16 +107,12 @@ def _by_order(record: Record, books: Books) -> Iterator[str]:
 
 
 def _money(record: Record, books: Books) -> Iterator[str]:
-    """I4: cash, fees and shares are the exchange's; every entry of the books sums to zero."""
+    """I4: cash of each venue, fees and shares are the exchange's; every entry of the books sums to zero."""
     fills = [(order, fill) for order in record.orders.values() for fill in order.fills if fill.alive()]
-    booked = sum((amount for (book, _), amount in books.sums.items() if book.startswith("cash:")), ZERO)
-    moved = booked + books.sums.get(("opening equity", "USD"), ZERO)
-    # The exchange drops fractions of a millionth of a dollar; the books round each fill against us.
-    rounded = sum((_rounded(order, fill) for order, fill in fills), ZERO)
-    coming = sum((order.way * fill.usd + fill.fee for order, fill in fills if not fill.moved), ZERO)
-    if moved + rounded != record.cash - record.deposits - coming:
-        theirs = record.cash - record.deposits - coming
-        yield f"I4 cash moved by {theirs} USD at the exchange, by {moved} in our books ({rounded} of it by rounding)"
+    venues = sorted({venue for venue, _ in record.purses} | {order.venue for order, _ in fills})
+    for venue in venues:
+        mine = [(order, fill) for order, fill in fills if order.venue == venue]
+        yield from _cash(record, books, venue if len(venues) > 1 else "", mine)
     fees, booked = sum((fill.fee for _, fill in fills), ZERO), books.sums.get(("fees", "USD"), ZERO)
     if fees != booked:
         yield f"I4 {fees} USD of fees were billed in all, {booked} are booked"
@@ -127,8 +127,26 @@ def _money(record: Record, books: Books) -> Iterator[str]:
     yield from (f"I4 the books do not sum to zero: {entry}" for entry in books.uneven)
 
 
+def _cash(record: Record, books: Books, venue: str, fills: Sequence[tuple[Order, Fill]]) -> Iterator[str]:
+    """What moved at one venue; "": at the only one, by whatever name our books have it."""
+    of_venue = {book: amount for (book, _), amount in books.sums.items() if book.startswith(f"cash:{venue}")}
+    opened = sum(amount for name, amount in books.openings.items() if name.startswith(venue))
+    moved = sum(of_venue.values(), ZERO) - opened
+    # The exchange drops fractions of a millionth of a dollar; the books round each fill against us.
+    rounded = sum((_rounded(order, fill) for order, fill in fills), ZERO)
+    coming = sum((order.way * fill.usd + fill.fee for order, fill in fills if not fill.moved), ZERO)
+    at = venue or next((name for name, _ in record.purses), "polymarket")
+    theirs = record.cash(at) - record.deposits[at] - coming
+    if moved + rounded != theirs:
+        where = f" of {venue}" if venue else ""
+        ours = f"by {moved} in our books ({rounded} of it by rounding)"
+        yield f"I4 cash{where} moved by {theirs} USD at the exchange, {ours}"
+
+
 def _rounded(order: Order, fill: Fill) -> Decimal:
-    """USD that the books charge us for this fill beyond what the exchange moves."""
+    """USD that the books charge us for this fill beyond what the exchange moves. Kalshi's fees leave whole cents."""
+    if order.venue == "kalshi":
+        return ZERO
     value = fill.size * fill.price
     if order.way > 0:
         return value.quantize(MICRO, ROUND_CEILING) - fill.usd
@@ -145,12 +163,19 @@ def check(
     limit: Decimal | None = None,
     late_ms: int = 500,
     halts: Sequence[tuple[int, int]] = (),
+    kalshi_truth: Path | None = None,
+    kalshi_member: str = "paper",
 ) -> Findings:
-    """Judge one account. `limit`: USD that trades may have out; `late_ms`: how long bytes may be on their way;
-    `halts`: (from, until) in ms, when trading was halted. Raises OSError, ValueError, sqlite3.Error."""
+    """Judge one account, at Kalshi too where its journal is given. `limit`: USD that trades may have out; `late_ms`:
+    how long bytes may be on their way; `halts`: (from, until) in ms, when trading was halted. Raises OSError,
+    ValueError, sqlite3.Error."""
     books, pages = read_ledger(ledger, account), read_pages(alerts)
     record = Record(books, limit, late_ms, halts)
-    record.take(read_journal(truth), wallet)
+    lines: Iterable[Mapping[str, Any]] = read_journal(truth)
+    if kalshi_truth is not None:
+        theirs = Translation(books, kalshi_member).of(read_journal(kalshi_truth))
+        lines = heapq.merge(lines, theirs, key=lambda line: line["ms"])
+    record.take(lines, wallet)
     phases = Counter(plan.phase for plan in books.plans.values())
     found = (*record.found, *_at_the_end(record, books, pages))
     return Findings(tuple(dict.fromkeys(found)), phases, record.counts, record.most_out)
@@ -163,6 +188,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("account", "wallet"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--kalshi-truth", type=Path, help="the journal of the simulated Kalshi")
+    parser.add_argument("--kalshi-member", default="paper", help="whose account there")
     parser.add_argument("--limit", type=Decimal, help="USD that trades may have out at any moment")
     parser.add_argument("--late-ms", type=int, default=500, help="how long an order's bytes may be on their way")
     parser.add_argument("--halted", action="append", default=[], metavar="FROM_MS-UNTIL_MS")

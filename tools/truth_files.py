@@ -56,6 +56,8 @@ class Books:
     """(order, match at the exchange, status)"""
     sums: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """by (book, unit)"""
+    openings: dict[str, Decimal] = field(default_factory=dict)
+    """by venue, the cash that the books began with"""
     uneven: list[str] = field(default_factory=list)
     """entries whose lines do not sum to zero"""
 
@@ -115,6 +117,11 @@ def read_ledger(path: Path, account: str) -> Books:
             books.fills.append(((trade, leg, attempt), match.partition("@")[0], status))
         sums = "SELECT book, unit, SUM(amount) " + mine.format("postings") + " GROUP BY book, unit"
         books.sums = {(book, unit): amount * MICRO for book, unit, amount in db.execute(sums, (account,))}
+        opened = "SELECT book, SUM(amount) " + mine.format("postings") + " AND entry LIKE 'opening/%' GROUP BY book"
+        cash = {
+            book.partition(":")[2]: amount * MICRO for book, amount in db.execute(opened, (account,)) if ":" in book
+        }
+        books.openings = cash
         uneven = "SELECT entry, unit, SUM(amount) FROM postings GROUP BY entry, unit HAVING SUM(amount) != 0"
         books.uneven = [f"{entry} by {amount * MICRO} {unit}" for entry, unit, amount in db.execute(uneven)]
     return books

@@ -1,7 +1,7 @@
-"""One wallet's record at the exchange, read line by line, and what is wrong at each moment of it.
+"""One account's record at the exchanges, read line by line, and what is wrong at each moment of it.
 
 Standard library only. Which order belongs to which attempt of which trade is told by the salt in the exchange's own
-record: 53 bits of SHA-256 of "trade/leg/attempt".
+record: 53 bits of SHA-256 of "trade/leg/attempt"; where it has none, by the id that we gave the order.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from tools.truth_files import ZERO, Books, Key, Plan
 
 MOST_LEGS, MOST_ATTEMPTS = 16, 64
 """How many orders a trade may have, for finding the attempt behind a salt."""
-FEE_STEP = Decimal("0.00001")
-"""The venue rounds the fee of each match up to this, so that many small matches cost a little more than one."""
+FEE_STEPS = {"polymarket": Decimal("0.00001"), "kalshi": Decimal("0.01")}
+"""A venue rounds the fee of each match up to this, so that many small matches cost a little more than one."""
 Line = Mapping[str, Any]
 
 
@@ -49,6 +49,11 @@ class Order:
     live: bool
     fills: list[Fill] = field(default_factory=list)
     wrong: bool = False
+
+    @property
+    def venue(self) -> str:
+        """Where it is."""
+        return str(self.line.get("venue", "polymarket"))
 
     @property
     def leg(self) -> int:
@@ -105,13 +110,21 @@ class Record:
         self.of_trade: defaultdict[str, list[Order]] = defaultdict(list)
         self.of_token: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.matches: defaultdict[str, list[tuple[Order, Fill]]] = defaultdict(list)
-        self.cash = self.deposits = self.total = self.most_out = ZERO
+        self.total = self.most_out = ZERO
+        self.purses: dict[tuple[str, str], Decimal] = {}
+        """cash, by venue and pocket of it"""
+        self.deposits: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.positions: dict[str, Decimal] = {}
         self.paid: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.out: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.undone_ms: dict[str, int] = {}
         self.by_salt = {salt_of(key): key for trade, plan in books.plans.items() for key in _keys(trade, plan)}
-        self.used_salts: set[int] = set()
+        self.by_id = {order_id: key for key, order_id in books.ids.items()}
+        self.used: set[int | str] = set()
+
+    def cash(self, venue: str) -> Decimal:
+        """USD at a venue, in all of its pockets."""
+        return sum((usd for (where, _), usd in self.purses.items() if where == venue), ZERO)
 
     def take(self, lines: Iterable[Line], wallet: str) -> None:
         """Every line of the wallet, and every settlement, in order."""
@@ -121,7 +134,7 @@ class Record:
                 handle(line)
 
     def _order(self, line: Line) -> None:
-        key = self.by_salt.get(line["salt"])
+        key = self._key(line)
         order = Order(line, key, self._sign(line, key), line["type"] in ("GTC", "GTD") or line["status"] == "DELAYED")
         self.counts["orders"] += 1
         self._once(order)
@@ -137,9 +150,13 @@ class Record:
 
     def _once(self, order: Order) -> None:
         """I1: one order reaches the engine for each attempt, killed ones included."""
-        if order.line["salt"] in self.used_salts:
+        mark = order.line.get("salt", order.line["order_id"])
+        if mark in self.used:
             self.found.append(f"I1 {order} is the second one for its attempt")
-        self.used_salts.add(order.line["salt"])
+        self.used.add(mark)
+
+    def _key(self, line: Line) -> Key | None:
+        return self.by_salt.get(line["salt"]) if "salt" in line else self.by_id.get(line["order_id"])
 
     def _sign(self, line: Line, key: Key | None) -> int:
         legs = self.books.plans[key[0]].legs if key else ()
@@ -235,18 +252,18 @@ class Record:
     def _refused(self, line: Line) -> None:
         self.counts["refused"] += 1
         if line["used"]:
-            self._once(Order(line, self.by_salt.get(line["salt"]), 0, live=False))
+            self._once(Order(line, self._key(line), 0, live=False))
 
     def _duplicate(self, line: Line) -> None:
         self.counts["duplicates"] += 1
         self.found.append(f"I1 order {line['order_id'][:10]} was sent again: the exchange refused a duplicate")
 
     def _deposit(self, line: Line) -> None:
-        self.deposits += Decimal(line["amount"])
+        self.deposits[line.get("venue", "polymarket")] += Decimal(line["amount"])
 
     def _balance(self, line: Line) -> None:
         if line["token_id"] is None:
-            self.cash = Decimal(line["balance"])
+            self.purses[line.get("venue", "polymarket"), line.get("pocket", "")] = Decimal(line["balance"])
         else:
             self.positions[line["token_id"]] = Decimal(line["balance"])
 
@@ -270,7 +287,8 @@ class Record:
         orders, plan = self.of_trade[trade], self.books.plans[trade]
         entries = [order for order in orders if order.entry]
         entered = sum((order.out for order in entries), ZERO)
-        if plan.legs and entered > plan.reserved + FEE_STEP * sum(len(order.fills) for order in entries):
+        rounding = sum((FEE_STEPS[order.venue] * len(order.fills) for order in entries), ZERO)
+        if plan.legs and entered > plan.reserved + rounding:
             self.found.append(f"I5 trade {trade} has {entered} USD out by its entries, {plan.reserved} were reserved")
         holds = any(self._held(trade).values()) or any(order.left for order in orders)
         now = max(ZERO, sum((order.out for order in orders), ZERO)) if holds else ZERO
