@@ -223,9 +223,36 @@ async def test_c19_resting_order_filled_as_the_maker(desk):
     assert truth.cash == before - view.spent
 
 
+async def test_c20_smallest_order(desk):
+    """C20 The smallest size of the rules, and one step more, fill; the cash is exact to the last digit."""
+    before = desk.bench.truth().cash
+    rules = desk.yes.rules
+    desk.bench.offer(desk.yes, Side.SELL, "0.40", "20")
+    views = []
+    for size in (rules.min_size, rules.min_size + rules.size_step):
+        (view,) = await desk.post(desk.terms(desk.yes, size=str(size)))
+        views.append(await desk.follow(view, settled))
+        assert view.known == size
+    assert desk.bench.truth().cash == before - sum(view.spent for view in views)
+
+
+async def test_c21_fees_are_within_the_rules(desk):
+    """C21 No fill is billed more than the rules' fee for its size and price, as taker or as maker, at any price."""
+    for market in range(len(desk.bench.markets)):
+        yes, _ = await desk.pair(market)
+        for price, size in (("0.20", "7.13"), ("0.50", "9.99"), ("0.92", "33.33")):
+            desk.bench.offer(yes, Side.SELL, price, size)
+            (taken,) = await desk.post(desk.terms(yes, price=price, size=size))
+            (made,) = await desk.post(desk.terms(yes, price="0.15", size="11.11"))
+            desk.bench.offer(yes, Side.SELL, "0.15", "11.11")
+            for view in [await desk.follow(taken, settled), await desk.follow(made, settled)]:
+                most = sum(yes.rules.fee.taker_fee(fill.size, fill.price) for fill in view.fills)
+                assert sum(fill.fee for fill in desk.bench.truth().fills_of(view.order_id)) <= most
+
+
 @needs(Trouble.HELD_BACK)
-async def test_c20_held_back(desk):
-    """C20 An order that is held back: PENDING or LIVE with nothing, not ended by a cancel that fails, then it fills."""
+async def test_c22_held_back(desk):
+    """C22 An order that is held back: PENDING or LIVE with nothing, not ended by a cancel that fails, then it fills."""
     desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
     desk.bench.strike(Trouble.HELD_BACK, 0.4)
     (view,) = await desk.post(desk.terms(desk.yes))
@@ -236,8 +263,8 @@ async def test_c20_held_back(desk):
 
 
 @needs(Trouble.SETTLEMENT_FAILS)
-async def test_c21_settlement_fails(desk):
-    """C21 A fill that fails after it was told counts for nothing: cash and position are as before."""
+async def test_c23_settlement_fails(desk):
+    """C23 A fill that fails after it was told counts for nothing: cash and position are as before."""
     before = desk.bench.truth().cash
     desk.bench.strike(Trouble.SETTLEMENT_FAILS)
     desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
@@ -249,8 +276,8 @@ async def test_c21_settlement_fails(desk):
     assert (truth.cash, truth.positions, view.spent) == (before, {}, 0)
 
 
-async def test_c22_key_that_was_revoked(desk):
-    """C22 A key that is not valid any more: nothing is accepted, in words that bar the account."""
+async def test_c24_key_that_was_revoked(desk):
+    """C24 A key that is not valid any more: nothing is accepted, in words that bar the account."""
     desk.bench.revoke()
     (view,) = await desk.post(desk.terms(desk.yes))
     assert (view.state, view.known) == (OrderState.DONE, 0)
