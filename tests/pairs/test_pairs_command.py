@@ -182,6 +182,16 @@ def test_without_the_other_venue_a_pair_is_disabled(said, approved):
     assert "kalshi is not among the venues" in run.out
 
 
+def test_words_in_brackets_are_shown_as_they_are(said, fed, monkeypatch):
+    """The terminal library would take them for a style."""
+    typed(monkeypatch, "identity\n")
+    env = {"ARBSAGA_PAIRS__FILE": "my[x].toml"}
+    run = said("pairs", "approve", "fed-cut", *fed, "--relation", "identity", env=env)
+    assert "my[x].toml" in run.out.replace("\n", "")
+    without = env | {"ARBSAGA_VENUES": "polymarket"}
+    assert said("pairs", "check", env=without).code == 1
+
+
 def test_no_pairs_are_no_failure(said):
     assert said("pairs", "check").out == "There are no pairs.\n"
     assert "arbsaga pairs suggest" in said("pairs", "list").out

@@ -102,7 +102,7 @@ def approve_command(
     if not yes:
         _require_typed(relation)
     save(load(file).with_pair(pair), file)  # read again: another person may have approved one meanwhile
-    human = f"Approved {name}: {relation}, at most ${pair.cap_usd}; written to {file}"
+    human = Text(f"Approved {name}: {relation}, at most ${pair.cap_usd}; written to {file}")
     show({"approved": name, "relation": relation, "cap_usd": pair.cap_usd, "file": str(file)}, human, as_json=as_json)
 
 
@@ -118,7 +118,7 @@ def check_command(config_file: ConfigFile = None, data_dir: DataDir = None, as_j
     """Ask the venues whether every pair is still as it was approved; exit code 1 where one is disabled."""
     found = _stated(config_file, data_dir)
     lines = [f"{one.pair.name}: {_reason(one) or 'live'}" for one in found] or ["There are no pairs."]
-    show({"pairs": [_brief(one) for one in found]}, "\n".join(lines), as_json=as_json)
+    show({"pairs": [_brief(one) for one in found]}, Text("\n".join(lines)), as_json=as_json)
     return console.FAILED if any(isinstance(one.state, Disabled) for one in found) else console.OK
 
 
