@@ -15,6 +15,7 @@ from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.venues.kalshi.names import Names
 from arbsaga.venues.kalshi.orders import PATH, client_id, create_body
 from arbsaga.venues.kalshi.outcome import TooLateError, apply, of_answer, of_error
+from arbsaga.venues.kalshi.pace import Pace
 from arbsaga.venues.kalshi.rest import Answer, Rest
 
 WARM_EVERY_S: Final = 10
@@ -39,15 +40,26 @@ class _Envelope:
         self.sent = True
 
 
+def _not_sent(terms: OrderTerms) -> OrderView:
+    why = TooLateError("the account's rate limit is used up until after its last moment")
+    return apply(OrderView(terms, client_id(terms), OrderState.UNKNOWN), of_error(why, sent=False))
+
+
 class Poster:
     """Posts for one account. `clock` is the wall clock in ms; `connections` are kept open."""
 
-    def __init__(self, rest: Rest, names: Names, *, connections: int, clock: Callable[[], int]) -> None:
-        self._rest, self._names, self._connections, self._clock = rest, names, connections, clock
+    def __init__(self, rest: Rest, names: Names, pace: Pace, *, connections: int, clock: Callable[[], int]) -> None:
+        self._rest, self._names, self._pace, self._connections, self._clock = rest, names, pace, connections, clock
 
     async def post(self, orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
-        """Sign every order, then send them all. Raises VenueError before anything is sent for terms off the grid."""
+        """Sign every order, then send them all. Raises VenueError before anything is sent for terms off the grid.
+
+        All of them or none: they wait for the rate limit together, and none is sent if that takes too long.
+        """
         bodies = [create_body(terms) for terms in orders]
+        left_ms = min((terms.send_by_ms for terms in orders), default=0) - self._clock()
+        if orders and not await self._pace.creates(len(orders), max(left_ms, 0) / 1000):
+            return tuple(map(_not_sent, orders))
         requests = [self._rest.build("POST", PATH, body=body) for body in bodies]
         sends = [self._send(terms, request) for terms, request in zip(orders, requests, strict=True)]
         return tuple(await asyncio.gather(*sends))

@@ -20,6 +20,7 @@ from arbsaga.errors import VenueError
 from arbsaga.venues.kalshi.account import Account
 from arbsaga.venues.kalshi.names import Names
 from arbsaga.venues.kalshi.orders import PATH
+from arbsaga.venues.kalshi.pace import Pace
 from arbsaga.venues.kalshi.records import outcome_of
 from arbsaga.venues.kalshi.rest import Params, Rest
 from arbsaga.venues.kalshi.seen import FillSeen, OrderSeen, add
@@ -64,8 +65,9 @@ class Prover:
     """Looks and cancels for one account. `clock` is the wall clock in ms."""
 
     def __init__(
-        self, rest: Rest, account: Account, stream: UserStream, names: Names, *, clock: Callable[[], int]
+        self, rest: Rest, account: Account, stream: UserStream, names: Names, pace: Pace, *, clock: Callable[[], int]
     ) -> None:
+        self._pace = pace
         self._rest, self._account, self._stream, self._names, self._clock = rest, account, stream, names, clock
         self._listings: dict[str, _Listing] = {}
         self._said_ms: dict[str, int] = {}
@@ -185,6 +187,7 @@ class Prover:
     async def _withdraw(self, view: OrderView, venue_id: str) -> _Withdrawal:
         """Cancel at the order's shard: without one the venue looks on shard 0 alone."""
         pocket = view.terms.instrument.rules.pocket
+        self._pace.cancel()
         where: Params = {"exchange_index": pocket} if pocket else {"market_ticker": _ticker(view)}
         try:
             answer = await self._rest.delete(f"{PATH}/{venue_id}", where)

@@ -20,6 +20,7 @@ from arbsaga.venues.kalshi.market_stream import Timing, stream_books
 from arbsaga.venues.kalshi.names import Names
 from arbsaga.venues.kalshi.orders import client_id, create_body
 from arbsaga.venues.kalshi.outcome import bars_account
+from arbsaga.venues.kalshi.pace import Pace, read_tier
 from arbsaga.venues.kalshi.posting import Poster
 from arbsaga.venues.kalshi.prover import Prover
 from arbsaga.venues.kalshi.records import NAME
@@ -66,11 +67,11 @@ class KalshiVenue:
         self._books = Books(self._rest)
         self._discovery = Discovery(self._rest, settings, clock)
         self._halts = Halts(self._rest, clock, settings.read_timeout_ms)
-        names = Names()
+        names, self._pace = Names(), Pace()
         self._stream = UserStream(settings.ws_url, self._signer, names, keepalive or Keepalive())
         self._account = Account(self._rest, names, self._stream, clock)
-        self._prover = Prover(self._rest, self._account, self._stream, names, clock=clock)
-        self._poster = Poster(self._rest, names, connections=settings.warm_connections, clock=clock)
+        self._prover = Prover(self._rest, self._account, self._stream, names, self._pace, clock=clock)
+        self._poster = Poster(self._rest, names, self._pace, connections=settings.warm_connections, clock=clock)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -89,6 +90,7 @@ class KalshiVenue:
         key = await check_key(self._rest, settings.key_id, settings.read_timeout_ms, self._clock)
         warn_of_attestation(key, self._clock() / 1000)
         await check_collateral(self._account)
+        self._pace.use(await read_tier(self._rest))
         self._stream.start()
         await self._poster.warm()
         self._run(self._poster.keep_warm())
