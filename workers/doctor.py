@@ -50,30 +50,39 @@ class Subject:
 
     `last_reconciled` tells when the account last was, None for never; it raises RPCError, and ArbsagaError with one
     line where its runs cannot compare. `clob_url` is where the venue's clock is read; `wanted` the USD that the desk
-    may use; `page_services` how many services a page goes to.
+    may use; `page_services` how many services a page goes to. `open_venue` is None where Polymarket is not traded on;
+    `more` are the checks of other venues.
     """
 
-    open_venue: Callable[[], PolymarketVenue]
+    open_venue: Callable[[], PolymarketVenue] | None
     connect: Callable[[], Awaitable[Client]]
     last_reconciled: Callable[[Client], Awaitable[datetime | None]]
     open_ledger: Callable[[], Ledger]
     clob_url: str
     wanted: Usd
     page_services: int
+    more: Sequence[Callable[[], Awaitable[list[Check]]]] = ()
 
 
 async def examine(subject: Subject) -> list[Check]:
     """Every check, in the order in which a person should mend them. Never raises for what it finds."""
-    (key, venue), clock, temporal, ledger = await asyncio.gather(
-        _key(subject), _clock(subject.clob_url), _temporal(subject), asyncio.to_thread(_ledger, subject)
+    polymarket, temporal, ledger, *more = await asyncio.gather(
+        _polymarket(subject), _temporal(subject), asyncio.to_thread(_ledger, subject), *(one() for one in subject.more)
     )
-    account = await _account(venue, subject.wanted) if venue else []
-    return [key, *clock, *account, *temporal, *ledger, _pages(subject.page_services)]
+    venues = [check for checks in (polymarket, *more) for check in checks]
+    return [*venues, *temporal, *ledger, _pages(subject.page_services)]
 
 
-async def _key(subject: Subject) -> tuple[Check, PolymarketVenue | None]:
+async def _polymarket(subject: Subject) -> list[Check]:
+    if subject.open_venue is None:
+        return []
+    (key, venue), clock = await asyncio.gather(_key(subject.open_venue), _clock(subject.clob_url))
+    return [key, *clock, *(await _account(venue, subject.wanted) if venue else [])]
+
+
+async def _key(open_venue: Callable[[], PolymarketVenue]) -> tuple[Check, PolymarketVenue | None]:
     try:
-        venue = subject.open_venue()
+        venue = open_venue()
     except ArbsagaError as error:
         return _fail("key", error), None
     return Check("key", Status.OK, f"{venue.address} trades for the wallet {venue.wallet}"), venue

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """`question` about Polymarket, and what `we_do` meanwhile."""
+    """`question` about a venue, and what `we_do` meanwhile."""
 
     question: str
     we_do: str
+    venue: str = "polymarket"
 
 
-UNCONFIRMED = (
+UNCONFIRMED: tuple[Unconfirmed, ...] = (
     Unconfirmed(
         "How far a clock may be off for signed requests (HMAC) and orders",
         "refuse to start beyond 5 s; keep NTP running",
@@ -93,3 +94,26 @@ UNCONFIRMED = (
         "ask the venue what can be sold before each exit, and count inventory at CONFIRMED",
     ),
 )
+
+_KALSHI = (
+    (
+        "Whether an accepted order is answered 201 or 200",
+        "take any 2xx with an order id; one without leaves the order UNKNOWN",
+    ),
+    (
+        "Whether a refused order can have reached the book where the answer is 429 or 503",
+        "take it for UNKNOWN and prove it; never send it again",
+    ),
+    ("How an immediate-or-cancel order without liquidity is answered", "enter with good_till_canceled orders only"),
+    ("How a post-only order that crosses is answered", "send no post-only order"),
+    ("How far a clock may be off for signed requests", "refuse to start beyond 4 s; keep NTP running"),
+    ("Whether the account is a direct member (balances in $0.0001) or not (in $0.01)", "assume $0.01, the dearer"),
+    ("How a fee is rounded where an ask closes YES rather than opens NO", "count one unit of precision for each fill"),
+    ("How many tickers one request for order books may name", "at most 100"),
+    ("Whether books in YES prices are the default by now", "say on every subscription which prices are wanted"),
+    ("How the settlement of a voided market is told", "book what the position paid; page what differs"),
+    ("Whether replies to commands count in a subscription's sequence", "resubscribe on any gap"),
+    ("Anything that Kalshi changed after 2026-10-13", "run the doctor and a small trade first"),
+)
+
+UNCONFIRMED += tuple(Unconfirmed(question, we_do, "kalshi") for question, we_do in _KALSHI)

@@ -12,6 +12,7 @@ from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
 from workers.connect import connect
 from workers.connections import (
+    kalshi_settings,
     open_dead_man,
     open_pager,
     open_polymarket,
@@ -21,12 +22,13 @@ from workers.connections import (
 )
 from workers.console import show
 from workers.doctor import Check, Status, Subject, examine
+from workers.doctor_kalshi import KalshiSubject, examine_kalshi
 from workers.folder import DataFolder
 from workers.heartbeat import Heart
 from workers.reconciler import last_reconciled
 from workers.report import emit
-from workers.site import exchange_url, open_ledger
-from workers.unconfirmed import UNCONFIRMED
+from workers.site import exchange_url, open_ledger, pairs_file, venues_of
+from workers.unconfirmed import UNCONFIRMED, Unconfirmed
 from workers.watchdog import WatchSettings, watch
 
 
@@ -52,7 +54,7 @@ def watchdog(*, live: Live = False, config_file: ConfigFile = None, data_dir: Da
         emit("ready")
         async with asyncio.TaskGroup() as group:
             group.create_task(watch(lambda: open_venue(config, folder), ledger, pager, settings, stop))
-            if config.venue.dead_man:
+            if config.venue.dead_man and "polymarket" in venues_of(config, folder):
                 group.create_task(heart.run(stop))
         return 0
 
@@ -64,15 +66,26 @@ def doctor(*, config_file: ConfigFile = None, data_dir: DataDir = None, as_json:
     config, folder = read(config_file, data_dir)
     folder.create()
     checks = asyncio.run(examine(_subject(config, folder)))
-    answer = {"checks": [asdict(check) for check in checks], "unconfirmed": [asdict(one) for one in UNCONFIRMED]}
-    show(answer, _report(checks), as_json=as_json)
+    venues = venues_of(config, folder)
+    unconfirmed = [one for one in UNCONFIRMED if one.venue in venues]
+    answer = {"checks": [asdict(check) for check in checks], "unconfirmed": [asdict(one) for one in unconfirmed]}
+    show(answer, _report(checks, unconfirmed), as_json=as_json)
     return console.FAILED if any(check.status is Status.FAIL for check in checks) else console.OK
 
 
 def _subject(config: Config, folder: DataFolder) -> Subject:
-    clob_url = exchange_url(config, folder) if config.mode == "paper" else venue_settings(config, folder).clob_url
+    venues, clob_url = venues_of(config, folder), ""
+    if "polymarket" in venues:
+        clob_url = exchange_url(config, folder) if config.mode == "paper" else venue_settings(config, folder).clob_url
+    kalshi = KalshiSubject(
+        settings=lambda: kalshi_settings(config, folder),
+        others=lambda: {"polymarket": open_polymarket(config, folder)} if "polymarket" in venues else {},
+        pairs=pairs_file(config, folder),
+        per_trade=config.per_trade,
+    )
     return Subject(
-        open_venue=lambda: open_polymarket(config, folder),
+        open_venue=(lambda: open_polymarket(config, folder)) if "polymarket" in venues else None,
+        more=(lambda: examine_kalshi(kalshi),) if "kalshi" in venues else (),
         connect=lambda: connect(temporal_settings(config, folder)),
         last_reconciled=lambda client: last_reconciled(client, config.account),
         open_ledger=lambda: open_ledger(config, folder),
@@ -82,12 +95,16 @@ def _subject(config: Config, folder: DataFolder) -> Subject:
     )
 
 
-def _report(checks: list[Check]) -> RenderableType:
+def _report(checks: list[Check], unconfirmed: list[Unconfirmed]) -> RenderableType:
     grid = Table(box=None, show_header=False, pad_edge=False)
     for check in checks:
         grid.add_row(Text(check.status.value, _STYLES[check.status]), Text(check.name, "bold"), Text(check.line))
-    never = Text("\nNever confirmed against the live venue:", "bold")
-    return Group(grid, never, *(Text(f"  {one.question}\n    until then: {one.we_do}", "dim") for one in UNCONFIRMED))
+    lines: list[RenderableType] = []
+    for venue in dict.fromkeys(one.venue for one in unconfirmed):
+        lines.append(Text(f"\nNever confirmed against the live {venue.title()}:", "bold"))
+        mine = (one for one in unconfirmed if one.venue == venue)
+        lines += [Text(f"  {one.question}\n    until then: {one.we_do}", "dim") for one in mine]
+    return Group(grid, *lines)
 
 
 _STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
