@@ -55,6 +55,8 @@ class Board:
 
     trades: dict[str, TradeLine] = field(default_factory=dict)
     capital: dict[str, Decimal] = field(default_factory=dict)
+    locked: dict[str, Decimal] = field(default_factory=dict)
+    """USD that trades have, by venue and pocket, as `kalshi/2`."""
     stats: dict[str, int] = field(default_factory=dict)
     alerts: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ALERTS))
     down: dict[str, str] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class Board:
                     key: Decimal(str(event[key])) for key in ("free", "reserved", "invested") if key in event
                 }
                 self.halted = str(event.get("halted", ""))
+                self.locked = {_pocket(one): Decimal(str(one["usd"])) for one in event.get("locked", ())}
             case "stats":
                 self._count(event)
             case "alert":
@@ -158,6 +161,12 @@ class Board:
         """Trades whose phase is this."""
         return self._past[phase] + sum(1 for line in self.trades.values() if line.phase is phase)
 
+    @property
+    def days(self) -> Decimal | None:
+        """Days until the last market of a trade that was decided in this run is expected to pay; None: not known."""
+        known = [Decimal(line.event["days"]) for line in self.trades.values() if line.event.get("days")]
+        return max(known, default=None)
+
     def done_ms(self, since_ms: int) -> list[float]:
         """How long the trades decided since then took; of earlier ones the first hedge was not seen."""
         lines = (line for line in self.trades.values() if int(line.event["decided_ms"]) >= since_ms)
@@ -167,3 +176,7 @@ class Board:
     def profit(self) -> Decimal:
         """USD of profit of the trades that have ended."""
         return sum((line.profit for line in self.trades.values() if line.ended), self._past_profit)
+
+
+def _pocket(one: Mapping[str, Any]) -> str:
+    return f"{one['venue']}/{one['pocket']}" if one["pocket"] else str(one["venue"])

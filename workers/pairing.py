@@ -23,8 +23,9 @@ from arbsaga.ledger import Ledger
 from arbsaga.pairs import Disabled, Pair, Relation, guaranteed, left, used
 from arbsaga.pairs.asking import states
 from arbsaga.pairs.registry import load
-from arbsaga.saga.messages import ENDS, Phase, TradeRecord
+from arbsaga.saga.messages import TradeRecord
 from arbsaga.venues.port import Venue
+from workers.holdings import Holdings
 
 if TYPE_CHECKING:
     from workers.paper_pairs import PaperPairs
@@ -46,9 +47,9 @@ class Pairing:
     tell: Callable[[Sequence[WatchedPair]], None]
     alert: Callable[[str], None]
     paper: "PaperPairs | None" = None
+    holdings: Holdings = field(default_factory=Holdings)
     _pairs: dict[str, Pair] = field(default_factory=dict)
     _live: list[WatchedPair] = field(default_factory=list)
-    _held: dict[str, tuple[str, Usd]] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
 
     async def run(self, every_s: float) -> None:
@@ -79,28 +80,17 @@ class Pairing:
         self._tell()
 
     def recall(self, ledger: Ledger, account: str) -> None:
-        """Count what earlier trades hold in pairs, by the ledger. Reads it: call it in a thread."""
-        positions = ledger.positions(account)
-        for row in ledger.trades():
-            legs = [leg.instrument for leg in row.plan.basket.legs]
-            holds = any(one.token in positions or one.complement in positions for one in legs)
-            if row.plan.basket.event.startswith("pairs/") and (holds or row.phase not in ENDS):
-                self._held[row.trade_id] = row.plan.basket.event, row.plan.reserved
+        """Count what earlier trades hold, by the ledger. Reads it: call it in a thread."""
+        self.holdings.recall(ledger, account)
 
     def heard(self, record: TradeRecord) -> None:
-        """A trade entered a phase: what it holds in its pair counts until it has ended without, or was paid out."""
-        plan = record.plan
-        if not plan.basket.event.startswith("pairs/"):
-            return
-        if record.phase in (Phase.REFUSED, Phase.FLAT):
-            self.paid_out(plan.trade_id)
-            return
-        self._held[plan.trade_id] = plan.basket.event, max(plan.reserved, record.spent)
-        self._tell()
+        """A trade entered a phase: what it holds counts until it has ended without, or was paid out."""
+        if self.holdings.heard(record):
+            self._tell()
 
     def paid_out(self, trade_id: str) -> None:
         """A trade holds nothing any more."""
-        if self._held.pop(trade_id, None) is not None:
+        if self.holdings.paid_out(trade_id):
             self._tell()
 
     def left(self, event: str) -> Usd | None:
@@ -108,7 +98,7 @@ class Pairing:
         if not event.startswith("pairs/"):
             return None
         pair = self._pairs.get(event.removeprefix("pairs/"))
-        return left(pair, used(pair, self._held.values())) if pair is not None else NO_USD
+        return left(pair, used(pair, self.holdings.by_event())) if pair is not None else NO_USD
 
     def days(self, event: str) -> Decimal | None:
         """Days until the pair of this event is expected to have paid out at both venues; None where nobody says."""
@@ -116,6 +106,8 @@ class Pairing:
         return days_to_resolution(now_ms(), found.a.resolves_ms, found.b.resolves_ms) if found is not None else None
 
     def _tell(self) -> None:
+        if not self.venues:
+            return
         watched = [replace(pair, cap=self.left(pair.event) or NO_USD) for pair in self._live]
         self.tell([pair for pair in watched if pair.cap > 0])
 

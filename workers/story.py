@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from arbsaga.domain.baskets import Leg
 from arbsaga.domain.money import NO_USD, ZERO
 from arbsaga.domain.orders import Fill, FillStatus, OrderView
 from arbsaga.ledger import TradeRow, TradeStory
@@ -87,12 +88,20 @@ def _result(row: TradeRow) -> RenderableType:
 
 
 def _legs(plan: TradePlan, row: TradeRow) -> Iterator[RenderableType]:
+    several = len({leg.instrument.venue for leg in plan.basket.legs}) > 1
     for index, (planned, leg, result) in enumerate(zip(plan.legs, plan.basket.legs, row.legs, strict=True)):
         surplus = f", {result.surplus} of it surplus" if result.surplus else ""
+        where = _place(leg) if several else ""
         yield Text(
-            f"  leg {index}: {leg.side} {leg.instrument.outcome} {leg.instrument.title}: "
+            f"  leg {index}{where}: {leg.side} {leg.instrument.outcome} {leg.instrument.title}: "
             f"{planned.size} @ {planned.limit} planned, {result.held} held{surplus}, ${result.spent} spent"
         )
+
+
+def _place(leg: Leg) -> str:
+    """Where a leg is, with the part of the account that pays for it."""
+    instrument = leg.instrument
+    return f" at {instrument.venue}" + (f"/{instrument.rules.pocket}" if instrument.rules.pocket else "")
 
 
 def _order(view: OrderView) -> Iterator[RenderableType]:

@@ -64,13 +64,15 @@ def summarize(
         "truth_journal": str(journal),
         "decision_to_wire_ms": percentiles(_to_wire(truth, stories)),
         "done_ms": percentiles(board.done_ms(since_ms)),
-        **(_of_venues(verdict, stories, journals) if journals else {}),
+        **(_of_venues(verdict, stories, journals, board) if journals else {}),
         "failures": failures,
     }
     return Summary(fields, not failures, failures)
 
 
-def _of_venues(verdict: Verdict, stories: Iterable[TradeStory], journals: Mapping[str, Path]) -> dict[str, Any]:
+def _of_venues(
+    verdict: Verdict, stories: Iterable[TradeStory], journals: Mapping[str, Path], board: Board
+) -> dict[str, Any]:
     """What only several venues have: trades between them, pairs that resolved differently, and each venue's part.
 
     A pair that resolved differently is no broken promise: it is the risk that a pair has, and it shows in the profit.
@@ -81,6 +83,8 @@ def _of_venues(verdict: Verdict, stories: Iterable[TradeStory], journals: Mappin
         "cross_trades": len(cross),
         "cross_committed": sum(row.phase is Phase.COMMITTED for row in cross),
         "resolved_differently": len(verdict.resolved_differently),
+        "in_the_market_usd": {place: float(usd) for place, usd in board.locked.items()},
+        "days_to_resolution": None if board.days is None else float(board.days),
         "truth_journals": {venue: str(path) for venue, path in journals.items()},
         "venues": {
             venue: {

@@ -13,6 +13,8 @@ from temporalio.service import RPCError
 
 from arbsaga.config import Config
 from arbsaga.detect import FillRates, Opportunity, Scanner
+from arbsaga.domain.capital import Pocket
+from arbsaga.domain.money import Usd
 from arbsaga.domain.pricing import Quote
 from arbsaga.errors import ArbsagaError
 from arbsaga.ledger import Ledger
@@ -22,7 +24,7 @@ from workers.desk_client import DeskClient, Taken
 from workers.following import Aftermath, Handle, after_break_off, result, trade_of
 from workers.pairing import Pairing, no_pairs
 from workers.payouts import Payouts
-from workers.planning import affordable, most_spent, plan_trade
+from workers.planning import affordable, beat_ms, most_spent, plan_trade
 from workers.report import emit
 from workers.start import start_trade
 from workflows.arbitrage import ArbitrageWorkflow
@@ -112,7 +114,7 @@ class Trader:
             quote,
             taken,
             account=self.config.account,
-            patience=self.config.trade_patience(),
+            patience=replace(self.config.trade_patience(), beat=beat_ms(len(self.in_flight))),
             undo=self.config.undo_limits(),
             rates=self.rates if self.config.entry.order == "less-certain-first" else None,
         )
@@ -127,6 +129,11 @@ class Trader:
         left = self.pairing.left(quote.basket.event)
         limit = self.config.per_trade if left is None else min(self.config.per_trade, left)
         return affordable(quote, limit, books, self.scanner.settings.gates)
+
+    @property
+    def locked(self) -> dict[Pocket, Usd]:
+        """USD that trades have at each venue, and in each pocket of it."""
+        return self.pairing.holdings.by_pocket()
 
     async def resume(self) -> None:
         """Follow the trades that an earlier process left running; the worker goes on with them by itself.

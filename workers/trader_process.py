@@ -273,7 +273,9 @@ async def _report(trader: Trader, scanner: Scanner) -> None:
         if status is not None:
             free = status.total - status.reserved - status.invested
             trader.release(status.blocked)
-            emit("capital", free=free, reserved=status.reserved, invested=status.invested, halted=status.halted)
+            held = [{"venue": venue, "pocket": pocket, "usd": usd} for (venue, pocket), usd in trader.locked.items()]
+            told = {"reserved": status.reserved, "invested": status.invested, "halted": status.halted}
+            emit("capital", free=free, **told, locked=held)
         emit("stats", **scanner.stats())
 
 

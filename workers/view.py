@@ -58,7 +58,7 @@ def render(board: Board, header: Header, height: int) -> RenderableType:
     return Group(
         _head(board, header),
         _capital(board),
-        _trades(board, rows=max(3, height - FIXED_LINES)),
+        _trades(board, rows=max(3, height - FIXED_LINES - _spans(board))),
         _legend(),
         _alerts(board),
         _foot(board),
@@ -87,7 +87,16 @@ def _capital(board: Board) -> RenderableType:
     line.append_text(_bar(capital, total))
     profit = board.profit
     line.append("   profit ", "dim").append(f"{'-' if profit < 0 else '+'}${abs(profit):.2f}", _money_style(profit))
+    if _spans(board):
+        line.append("\nin the market ", "dim")
+        for place, usd in board.locked.items():
+            line.append(f"{place} ", "dim").append(f"${usd:.2f}   ")
     return Panel(line, title="capital", title_align="left", border_style="dim")
+
+
+def _spans(board: Board) -> bool:
+    """Whether trades have money at more than one venue, or in more than one pocket: that is a line of its own."""
+    return len(board.locked) > 1
 
 
 def _bar(capital: Mapping[str, Decimal], total: Decimal) -> Text:
@@ -129,6 +138,8 @@ def _row(line: TradeLine) -> tuple[Text, ...]:
     event = line.event
     at = time.strftime("%H:%M:%S", time.localtime(int(event["decided_ms"]) / 1000))
     title = Text(str(event["title"]))
+    if event.get("days"):
+        title.append(f"  pays in {event['days']} d", "dim")
     if event["reason"] and line.phase is not Phase.COMMITTED:
         title.append(f"  {event['reason']}", "dim italic")
     return (
@@ -144,9 +155,11 @@ def _row(line: TradeLine) -> tuple[Text, ...]:
 
 
 def _marks(event: Mapping[str, Any]) -> Text:
+    """One mark for each leg; before it the venue's first letter where the legs are at several."""
     marks = Text()
+    several = len({leg.get("venue", "") for leg in event["legs"]}) > 1
     for leg in event["legs"]:
-        marks.append(*MARKS[leg["phase"]])
+        marks.append(leg["venue"][0] if several else "", "dim").append(*MARKS[leg["phase"]])
     return marks
 
 
@@ -268,10 +281,11 @@ def _plain_line(process: str, event: Mapping[str, Any]) -> str:
 
 
 def _plain_trade(trade: Mapping[str, Any]) -> str:
-    marks = "".join(MARKS[leg["phase"]][0] for leg in trade["legs"])
+    marks = _marks(trade).plain
+    days = f" pays in {trade['days']} d" if trade.get("days") else ""
     profit = f" profit {Decimal(trade['profit']):+.2f}" if trade["profit"] else ""
     reason = f" ({trade['reason']})" if trade["reason"] else ""
     return (
         f"{trade['trade_id']} {trade['phase']} {trade['title']} {trade['basket']} "
-        f"edge {trade['edge']}% size {trade['size']} legs {marks}{profit}{reason}"
+        f"edge {trade['edge']}% size {trade['size']} legs {marks}{days}{profit}{reason}"
     )
