@@ -128,7 +128,7 @@ class TemporalEffects:
             ask,
             result_type=Seen,
             start_to_close_timeout=timedelta(milliseconds=left) + STEP_LIMIT,
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=timedelta(milliseconds=self._plan.patience.beat),
             retry_policy=FOREVER,
             # TRY_CANCEL reports an activity as cancelled while it still runs.
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

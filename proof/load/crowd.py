@@ -17,12 +17,15 @@ from bench.site import SHARES, Legs
 from proof.load.histories import Wait
 from proof.load.theatre import STARVED_S, Seat, Theatre, now_ms, rss_mb
 from workers.desk_client import DeskClient
+from workers.planning import beat_ms
 from workers.start import start_trade
 from workflows.arbitrage import ArbitrageWorkflow
 from workflows.messages import basket_id
 
 PATIENCE = Patience(entry=120_000, send_by=9_000, http=4_000)
 """Orders may rest for long; a queue of trades may take up to nine seconds to be placed."""
+WAVE = 20
+"""Trades that are decided in one moment: a trader starts three in a pass, and of those that rest there are many."""
 RESERVE = Usd(Decimal(25))
 WARM_UP = 5
 CHUNK = 40
@@ -60,8 +63,7 @@ async def resting(theatre: Theatre, seat: Seat, trades: int) -> Crowd:
         await _fill(theatre, legs)
         await _ends(warm)
         before, began = rss_mb(pid), time.monotonic()
-        running = await _start(theatre, seat, desk, legs, trades)
-        await _all_rest(theatre, seat, 2 * (WARM_UP + trades))
+        running = await _start_waves(theatre, seat, desk, legs, trades)
         await asyncio.sleep(1)  # until every watch is asking
         grown = rss_mb(pid) - before
         await _fill(theatre, legs)
@@ -75,7 +77,7 @@ async def shared(theatre: Theatre, seat: Seat, trades: int, workers: int) -> Cro
     async with _desk(theatre, seat, trades + WARM_UP) as desk:
         await _ends(await _start(theatre, seat, desk, theatre.legs, WARM_UP))
         began = time.monotonic()
-        records = await _ends(await _start(theatre, seat, desk, theatre.legs, trades))
+        records = await _ends(await _start_waves(theatre, seat, desk, theatre.legs, trades))
         return await _sum_up(theatre, seat, records, time.monotonic() - began, 0)
 
 
@@ -94,14 +96,26 @@ def _below(legs: Legs) -> Legs:
     return Legs(legs.instruments, tuple(Price(limit - tick) for limit, tick in zip(legs.limits, ticks, strict=True)))
 
 
-async def _start(theatre: Theatre, seat: Seat, desk: DeskClient, legs: Legs, trades: int) -> Running:
+async def _start_waves(theatre: Theatre, seat: Seat, desk: DeskClient, legs: Legs, trades: int) -> Running:
+    """Some at a time, the next ones once the exchange has those orders, until all are under way."""
+    running: Running = []
+    while len(running) < trades:
+        running += await _start(theatre, seat, desk, legs, min(WAVE, trades - len(running)), len(running))
+        await _all_rest(theatre, seat, 2 * (WARM_UP + len(running)))
+    return running
+
+
+async def _start(  # noqa: PLR0917 - where, whose, what and how many
+    theatre: Theatre, seat: Seat, desk: DeskClient, legs: Legs, trades: int, open_before: int = 0
+) -> Running:
     """All at once: decided in one moment, and started as fast as the server takes them."""
     plans = []
-    for _ in range(trades):
+    for open_now in range(open_before, open_before + trades):
         taken = desk.take(RESERVE, now_ms(), live_ms=PATIENCE.send_by)
         assert taken is not None, "the lease is as large as all trades together"
         plan = legs.plan(seat.account, taken.lease_id, taken.expires_ms)
-        plans.append(replace(plan, reserved=taken.amount, patience=PATIENCE))
+        patience = replace(PATIENCE, beat=beat_ms(open_now))
+        plans.append(replace(plan, reserved=taken.amount, patience=patience))
     handles = await asyncio.gather(*(start_trade(theatre.client, plan, seat.queue) for plan in plans))
     return [(plan, handle) for plan, handle in zip(plans, handles, strict=True) if handle is not None]
 

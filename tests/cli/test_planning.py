@@ -12,7 +12,7 @@ from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.pricing import Gates, Quote, price_basket
 from arbsaga.saga.messages import Patience, UndoLimits
 from workers.desk_client import Taken
-from workers.planning import affordable, most_spent, new_trade_id, plan_trade
+from workers.planning import affordable, beat_ms, most_spent, new_trade_id, plan_trade
 
 GATES = Gates(budget=Usd(Decimal(20)))
 BASKET = yes_of_all("race", "Who wins?", [instrument("0"), instrument("1")])
@@ -71,3 +71,11 @@ def test_the_plan_carries_the_decision_and_its_capital() -> None:
     assert (plan.decided_ms, plan.decided_ns, plan.books) == (NOW, 77, opportunity.books)
     assert [(leg.size, leg.limit) for leg in plan.legs] == [(quote.size, Decimal("0.40"))] * 2
     assert plan.edge == quote.edge
+
+
+def test_beats_of_many_trades_leave_the_servers_disk_room() -> None:
+    """200 trades at a beat in 0.8 s each were 250 writes a second: all that a disk with 4 ms to a sync can do."""
+    assert [beat_ms(count) for count in (0, 1, 64)] == [2_000] * 3
+    for count in (65, 200, 900):
+        assert count / (beat_ms(count) / 1000 * 0.4) <= 80.1
+    assert beat_ms(10_000) == 30_000
