@@ -136,14 +136,17 @@ class Account:
         told = self._stream.position(ticker)
         if told is None or (listed is None and self._clock() - told.time_ms > LAG_MS):
             return listed  # one that is listed no more was settled
-        return told if listed is None or told.time_ms >= listed.time_ms else listed
+        return told if listed is None or told.time_ms > listed.time_ms else listed
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
         """Every order of the account that rests; one that was made without an id of its maker has the venue's."""
         return tuple(_open_order(seen, self._names) for seen in await self.resting() if seen.left > 0)
 
     async def fills_since(self, after_ms: int) -> tuple[AccountFill, ...]:
-        """Every fill at or after this time. A bid counts as YES bought, an ask as NO bought, whatever they closed."""
+        """Every fill at or after this time, oldest first.
+
+        A bid counts as YES bought, an ask as NO bought, whatever they closed.
+        """
         fills = await self.fills({"min_ts": after_ms // 1000})
         await self._identify({fill.venue_id for fill in fills}, after_ms // 1000 - LIVED_S)
         return tuple(
@@ -153,7 +156,7 @@ class Account:
                 side=side_of(fill.bid, fill.outcome),
                 fill=fill.fill(fill.outcome),
             )
-            for fill in fills
+            for fill in sorted(fills, key=lambda fill: fill.time_ms)
             if fill.time_ms >= after_ms
         )
 

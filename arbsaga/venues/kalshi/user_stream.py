@@ -185,7 +185,7 @@ class UserStream:
 
     def _move(self, fill: FillSeen) -> None:
         before = self._positions.get(fill.ticker)
-        if fill.net is None or (before is not None and before.time_ms > fill.time_ms):
+        if fill.net is None or (before is not None and not _is_later(fill, fill.net, before)):
             return
         self._positions[fill.ticker] = NetPosition(fill.net, fill.time_ms)
         self._positions.move_to_end(fill.ticker)
@@ -224,3 +224,10 @@ class UserStream:
         self.interruptions += 1
         for waiter in self._waiters:
             waiter.set()
+
+
+def _is_later(fill: FillSeen, net: Decimal, before: NetPosition) -> bool:
+    """Fills of one order have one time and come in any order: the one that moved the position furthest was the last."""
+    if fill.time_ms != before.time_ms:
+        return fill.time_ms > before.time_ms
+    return net > before.net if fill.bid else net < before.net

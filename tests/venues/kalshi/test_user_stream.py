@@ -204,6 +204,15 @@ async def test_the_newest_position_counts():
     assert made.position("RAIN-B") is None
 
 
+@pytest.mark.parametrize(("side", "nets", "last"), [("bid", "372", "7"), ("ask", "372", "2"), ("bid", "73", "7")])
+async def test_fills_of_one_moment(side, nets, last):
+    """Told in any order: the last one is that which moved the position furthest."""
+    made = stream()
+    for net in nets:
+        made.frame(frame("fill", fill_message(trade_id=net, book_side=side, post_position_fp=f"{net}.00")), 0)
+    assert str(made.position("RAIN-A").net) == f"{last}.00"
+
+
 async def test_repeated_and_reordered_frames(rig, venue):
     """Each fill counts once, and a state never goes back."""
     rig.fault("duplicate_events")
