@@ -8,8 +8,8 @@ from .benches import Feature
 from .desk import Desk, needs, settled, until
 
 
-async def test_c67_cash_positions_and_fees_after_trades(desk):
-    """C67 After buys at several prices, a sale and a maker's fill: cash, positions and fees are the truth's."""
+async def test_c69_cash_positions_and_fees_after_trades(desk):
+    """C69 After buys at several prices, a sale and a maker's fill: cash, positions and fees are the truth's."""
     other, _ = await desk.pair(2)
     for price, size in (("0.31", "7.77"), ("0.31", "5.55"), ("0.33", "6.01")):
         desk.bench.offer(desk.yes, Side.SELL, price, size)
@@ -35,8 +35,8 @@ async def test_c67_cash_positions_and_fees_after_trades(desk):
     assert truth.positions == {desk.yes.token: Decimal("11.33"), other.token: 10}
 
 
-async def test_c68_funds(bench):
-    """C68 Funds are the free cash of the pocket that pays: less what rests, never more than there is."""
+async def test_c70_funds(bench):
+    """C70 Funds are the free cash of the pocket that pays: less what rests, never more than there is."""
     desk = await Desk(bench, bench.venue(usd="50")).open()
     assert (await desk.venue.funds([desk.yes])).short == ""
     assert (await desk.venue.funds([desk.yes])).cash == 50
@@ -50,8 +50,8 @@ async def test_c68_funds(bench):
     await until(lambda: free(50, 50))
 
 
-async def test_c69_cash_counts_what_rests(desk):
-    """C69 The cash that open orders keep aside is cash: at most the fee that the venue reserves may be missing."""
+async def test_c71_cash_counts_what_rests(desk):
+    """C71 The cash that open orders keep aside is cash: at most the fee that the venue reserves may be missing."""
     resting = [await desk.rest(desk.yes, price="0.30", size="50"), await desk.rest(desk.no, price="0.20", size="40")]
     most = sum(view.terms.instrument.rules.fee.taker_fee(view.terms.size, view.terms.limit) for view in resting)
 
@@ -62,8 +62,8 @@ async def test_c69_cash_counts_what_rests(desk):
 
 
 @needs(Feature.SEVERAL_POCKETS)
-async def test_c70_pockets(desk):
-    """C70 Each market's funds are those of its own pocket, and what another one spends does not move them."""
+async def test_c72_pockets(desk):
+    """C72 Each market's funds are those of its own pocket, and what another one spends does not move them."""
     instruments = {(await desk.pair(market))[0] for market in range(len(desk.bench.markets))}
     pockets = {one.rules.pocket for one in instruments}
     assert pockets <= set(desk.bench.truth().pockets)
@@ -79,8 +79,8 @@ async def test_c70_pockets(desk):
 
 
 @needs(Feature.SEVERAL_POCKETS)
-async def test_c71_cash_in_another_pocket(desk):
-    """C71 An order that its own pocket does not cover is refused, whatever lies in the others."""
+async def test_c73_cash_in_another_pocket(desk):
+    """C73 An order that its own pocket does not cover is refused, whatever lies in the others."""
     desk.bench.offer(desk.yes, Side.SELL, "0.40", "9000")
     (view,) = await desk.post(desk.terms(desk.yes, size="3000"))
     assert (view.in_vain, bool(view.reason)) == (True, True)
@@ -88,8 +88,8 @@ async def test_c71_cash_in_another_pocket(desk):
     assert desk.bench.truth().orders == {}
 
 
-async def test_c72_wrong_balance(bench):
-    """C72 An account with too little is told so by funds, and by a refusal that is no unknown."""
+async def test_c74_wrong_balance(bench):
+    """C74 An account with too little is told so by funds, and by a refusal that is no unknown."""
     desk = await Desk(bench, bench.venue(usd="3")).open()
     assert (await desk.venue.funds([desk.yes])).cash == 3
     desk.bench.offer(desk.yes, Side.SELL, "0.40", "10")
@@ -99,8 +99,8 @@ async def test_c72_wrong_balance(bench):
     assert (truth.cash in (3, 6), truth.orders) == (True, {})
 
 
-async def test_c73_sellable(desk):
-    """C73 Bought shares can be sold once settled; less what a resting sale offers already."""
+async def test_c75_sellable(desk):
+    """C75 Bought shares can be sold once settled; less what a resting sale offers already."""
     assert await desk.venue.sellable(desk.yes.token) == 0
     await desk.buy(desk.yes)
 
@@ -115,8 +115,8 @@ async def test_c73_sellable(desk):
     assert await desk.venue.sellable(desk.no.token) == 0
 
 
-async def test_c74_open_orders(desk):
-    """C74 What rests is listed with our id, token, side, price, size and what has matched; what is over is not."""
+async def test_c76_open_orders(desk):
+    """C76 What rests is listed with our id, token, side, price, size and what has matched; what is over is not."""
     buy, no = await desk.rest(desk.yes, price="0.30"), await desk.rest(desk.no, price="0.20", size="12")
     done = await desk.rest(desk.yes, price="0.10")
     await desk.follow(await desk.cancel(done), lambda view: view.state.final)
@@ -136,8 +136,8 @@ async def test_c74_open_orders(desk):
     await until(listed)
 
 
-async def test_c75_fills_since(desk):
-    """C75 Every fill of the account since a time, as taker and as maker, once, oldest first; none from before."""
+async def test_c77_fills_since(desk):
+    """C77 Every fill of the account since a time, as taker and as maker, once, oldest first; none from before."""
     first = await desk.buy(desk.yes)
     views = [first, await desk.rest(desk.yes, price="0.30"), await desk.buy(desk.no, price="0.60", size="5")]
     desk.bench.offer(desk.yes, Side.SELL, "0.30", "5")
@@ -164,8 +164,8 @@ async def test_c75_fills_since(desk):
     await until(listed)
 
 
-async def test_c76_fills_add_up_to_the_position(desk):
-    """C76 Fills of buys and of a sale add up to what is held: a NO bought counts as a YES sold."""
+async def test_c78_fills_add_up_to_the_position(desk):
+    """C78 Fills of buys and of a sale add up to what is held: a NO bought counts as a YES sold."""
     await desk.buy(desk.yes)
 
     async def can_sell():

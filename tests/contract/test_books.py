@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from arbsaga.domain.instruments import Side
+from arbsaga.domain.instruments import Outcome, Side
 
 from .benches import Trouble
 from .desk import Keeper, needs, now_ms, until
@@ -34,8 +34,8 @@ async def streaming(desk, keeper):
         await asyncio.gather(stream, return_exceptions=True)
 
 
-async def test_c58_books_by_request(desk):
-    """C58 Books by request are the exchange's, best first, in the order asked, and NO mirrors YES."""
+async def test_c59_books_by_request(desk):
+    """C59 Books by request are the exchange's, best first, in the order asked, and NO mirrors YES."""
     for price, size in (("0.55", "5"), ("0.60", "7.5"), ("0.52", "9")):
         desk.bench.offer(desk.yes, Side.SELL, price, size)
     desk.bench.offer(desk.yes, Side.BUY, "0.45", "11")
@@ -52,14 +52,14 @@ async def test_c58_books_by_request(desk):
         assert asked_ms - 50 <= book.read_ms <= now_ms()
 
 
-async def test_c59_empty_book(desk):
-    """C59 A market without any order has a book with nothing in it."""
+async def test_c60_empty_book(desk):
+    """C60 A market without any order has a book with nothing in it."""
     (book,) = await desk.venue.books([desk.yes.token])
     assert (book.bids, book.asks) == ((), ())
 
 
-async def test_c60_books_by_stream(streamed):
-    """C60 Offers that come, shrink and go reach the books of both outcomes, with the time of each frame."""
+async def test_c61_books_by_stream(streamed):
+    """C61 Offers that come, shrink and go reach the books of both outcomes, with the time of each frame."""
     desk, keeper = streamed
     offer = desk.bench.offer(desk.yes, Side.SELL, "0.55", "15")
     await until(lambda: keeper.has(desk.bench, desk.yes, desk.no))
@@ -76,8 +76,8 @@ async def test_c60_books_by_stream(streamed):
     assert {level.price: level.size for level in asked[0].asks} == keeper.books[desk.yes.token][1]
 
 
-async def test_c61_book_stream_breaks(streamed):
-    """C61 A broken connection is a gap in every book of it, and then the books come anew by themselves."""
+async def test_c62_book_stream_breaks(streamed):
+    """C62 A broken connection is a gap in every book of it, and then the books come anew by themselves."""
     desk, keeper = streamed
     desk.bench.strike(Trouble.BOOK_STREAM_BREAKS)
     desk.bench.offer(desk.yes, Side.SELL, "0.55", "15")
@@ -87,8 +87,8 @@ async def test_c61_book_stream_breaks(streamed):
     await until(lambda: keeper.has(desk.bench, desk.yes, desk.no))
 
 
-async def test_c62_message_about_books_is_lost(streamed):
-    """C62 A lost message shows with the next one: a gap, or best prices that our books do not have."""
+async def test_c63_message_about_books_is_lost(streamed):
+    """C63 A lost message shows with the next one: a gap, or best prices that our books do not have."""
     desk, keeper = streamed
     desk.bench.strike(Trouble.BOOKS_LOST)
     desk.bench.offer(desk.yes, Side.SELL, "0.55", "15")
@@ -103,8 +103,8 @@ async def test_c62_message_about_books_is_lost(streamed):
         pass
 
 
-async def test_c63_last_message_about_books_is_lost(streamed):
-    """C63 A lost message after which nothing comes is found out by asking: a gap, then the books are right again."""
+async def test_c64_last_message_about_books_is_lost(streamed):
+    """C64 A lost message after which nothing comes is found out by asking: a gap, then the books are right again."""
     desk, keeper = streamed
     desk.bench.strike(Trouble.BOOKS_LOST)
     desk.bench.offer(desk.yes, Side.SELL, "0.55", "15")
@@ -112,8 +112,8 @@ async def test_c63_last_message_about_books_is_lost(streamed):
 
 
 @needs(Trouble.BOOKS_TWICE)
-async def test_c64_messages_about_books_come_twice(streamed):
-    """C64 A repeated message changes nothing."""
+async def test_c65_messages_about_books_come_twice(streamed):
+    """C65 A repeated message changes nothing."""
     desk, keeper = streamed
     desk.bench.strike(Trouble.BOOKS_TWICE)
     for price in ("0.55", "0.56", "0.57"):
@@ -122,8 +122,8 @@ async def test_c64_messages_about_books_come_twice(streamed):
 
 
 @needs(Trouble.BOOKS_OUT_OF_ORDER)
-async def test_c65_messages_about_books_come_out_of_order(streamed):
-    """C65 Messages in the wrong order never leave a wrong book: once it is quiet, the books are the exchange's."""
+async def test_c66_messages_about_books_come_out_of_order(streamed):
+    """C66 Messages in the wrong order never leave a wrong book: once it is quiet, the books are the exchange's."""
     desk, keeper = streamed
     desk.bench.strike(Trouble.BOOKS_OUT_OF_ORDER, 0.2)
     for price in ("0.55", "0.56", "0.57", "0.58"):
@@ -135,11 +135,20 @@ async def test_c65_messages_about_books_come_out_of_order(streamed):
     await until(lambda: keeper.has(desk.bench, desk.yes, desk.no))
 
 
-async def test_c66_book_stream_over_a_restart(streamed):
-    """C66 The exchange restarts: a gap, and then the books as they are now."""
+async def test_c67_book_stream_over_a_restart(streamed):
+    """C67 The exchange restarts: a gap, and then the books as they are now."""
     desk, keeper = streamed
     await desk.bench.stop()
     await until(lambda: bool(keeper.gaps))
     await desk.bench.start()
     desk.bench.offer(desk.yes, Side.SELL, "0.65", "15")
     await until(lambda: keeper.has(desk.bench, desk.yes, desk.no))
+
+
+@pytest.mark.parametrize("winner", list(Outcome))
+async def test_c68_book_stream_of_a_market_that_is_decided(streamed, winner):
+    """C68 When a market is decided, its books are given up: who keeps them is told that it takes no more orders."""
+    desk, keeper = streamed
+    desk.bench.resolve(desk.yes.market, winner)
+    await until(lambda: desk.yes.market in keeper.over)
+    assert set(keeper.over) == {desk.yes.market}

@@ -22,8 +22,8 @@ print("\\n".join(venue.order_id(terms) for terms in orders))
 """
 
 
-async def test_c84_order_id_is_pure(desk):
-    """C84 An order's id is known without a network, different for each attempt, the same in every process."""
+async def test_c86_order_id_is_pure(desk):
+    """C86 An order's id is known without a network, different for each attempt, the same in every process."""
     orders = [desk.terms(one, price=price) for one in (desk.yes, desk.no) for price in ("0.40", "0.41")]
     ids = [desk.venue.order_id(terms) for terms in orders]
     assert len(set(ids)) == len(ids)
@@ -44,15 +44,15 @@ async def test_c84_order_id_is_pure(desk):
     assert told.stdout.decode().split() == ids
 
 
-async def test_c85_start_of_a_key_that_cannot_trade(bench):
-    """C85 A key or wallet that the exchange does not let trade: one line for a person at the start."""
+async def test_c87_start_of_a_key_that_cannot_trade(bench):
+    """C87 A key or wallet that the exchange does not let trade: one line for a person at the start."""
     with pytest.raises(UserError) as raised:
         await bench.stranger().start()
     assert "\n" not in str(raised.value)
 
 
-async def test_c86_start_while_the_exchange_is_down(bench):
-    """C86 Nobody listens: one line for a person, and nothing is left open."""
+async def test_c88_start_while_the_exchange_is_down(bench):
+    """C88 Nobody listens: one line for a person, and nothing is left open."""
     venue = bench.venue()
     await bench.stop()
     with pytest.raises(UserError) as raised:
@@ -61,8 +61,8 @@ async def test_c86_start_while_the_exchange_is_down(bench):
     await bench.start()
 
 
-async def test_c87_close_releases(bench, desk):
-    """C87 After close no task runs and no stream is open; a second close does nothing."""
+async def test_c89_close_releases(bench, desk):
+    """C89 After close no task runs and no stream is open; a second close does nothing."""
     await desk.rest(desk.yes)
     before, open_before = asyncio.all_tasks(), await bench.sockets()
     other = await desk.again()
@@ -87,8 +87,8 @@ def _ours(before):
     ]
 
 
-async def test_c88_secrets_are_not_shown(desk):
-    """C88 Neither the venue nor its settings show a key."""
+async def test_c90_secrets_are_not_shown(desk):
+    """C90 Neither the venue nor its settings show a key."""
     _, settings = desk.bench.recipe()
     secret = max(settings, key=len).strip().splitlines()[-2 if "\n" in settings[-1].strip() else -1]
     shown = f"{desk.venue!r} {vars(desk.venue)!r}"

@@ -13,8 +13,8 @@ from .benches import Feature
 from .desk import needs, until
 
 
-async def test_c77_events(desk):
-    """C77 Every open market is listed under its event's title, with two instruments that name each other."""
+async def test_c79_events(desk):
+    """C79 Every open market is listed under its event's title, with two instruments that name each other."""
     events = await desk.venue.events()
     listed = {market.yes.market: (event, market) for event in events for market in event.markets}
     assert set(listed) == set(desk.bench.markets)
@@ -30,8 +30,8 @@ async def test_c77_events(desk):
     assert len(tokens) == 2 * len(listed)
 
 
-async def test_c78_listing_is_the_events(desk):
-    """C78 A market asked for by its id is the one that events lists; one that is not there is UnknownThing."""
+async def test_c80_listing_is_the_events(desk):
+    """C80 A market asked for by its id is the one that events lists; one that is not there is UnknownThing."""
     listed = {market.yes.market: market for event in await desk.venue.events() for market in event.markets}
     for name in desk.bench.markets:
         assert await desk.venue.listing(name) == listed[name]
@@ -39,8 +39,8 @@ async def test_c78_listing_is_the_events(desk):
         await desk.venue.listing("NO-SUCH-MARKET")
 
 
-async def test_c79_question(desk):
-    """C79 A market's question has the venue's own words and is the same each time; no market, UnknownThing."""
+async def test_c81_question(desk):
+    """C81 A market's question has the venue's own words and is the same each time; no market, UnknownThing."""
     name = desk.bench.markets[0]
     question = await desk.venue.question(name)
     assert (question.venue, question.market, question.open) == (desk.bench.name, name, True)
@@ -52,8 +52,8 @@ async def test_c79_question(desk):
         await desk.venue.question("NO-SUCH-MARKET")
 
 
-async def test_c80_pause(desk):
-    """C80 While no order is taken, none is accepted, the venue says why, and cancels go on; then it ends."""
+async def test_c82_pause(desk):
+    """C82 While no order is taken, none is accepted, the venue says why, and cancels go on; then it ends."""
     resting = await desk.rest(desk.yes)
     assert await desk.venue.barred([desk.yes, desk.no]) == ""
     desk.bench.pause(1.5)
@@ -76,8 +76,8 @@ async def test_c80_pause(desk):
 
 
 @pytest.mark.parametrize("winner", list(Outcome))
-async def test_c81_market_that_is_decided(desk, winner):
-    """C81 A decided market: no order is taken, the winner is listed, it is still among the events, and it pays."""
+async def test_c83_market_that_is_decided(desk, winner):
+    """C83 A decided market: no order is taken, the winner is listed, it is still among the events, and it pays."""
     view = await desk.buy(desk.yes)
     resting = await desk.rest(desk.yes)
     await desk.venue.events()
@@ -112,8 +112,8 @@ async def test_c81_market_that_is_decided(desk, winner):
 
 
 @needs(Feature.SCALAR)
-async def test_c82_market_that_pays_a_part(desk):
-    """C82 A market decided between 0 and 1 has no winner and a value, which is what it pays."""
+async def test_c84_market_that_pays_a_part(desk):
+    """C84 A market decided between 0 and 1 has no winner and a value, which is what it pays."""
     await desk.buy(desk.yes)
     await desk.venue.events()
     before = desk.bench.truth().cash
@@ -128,8 +128,8 @@ async def test_c82_market_that_pays_a_part(desk):
     await until(listed)
 
 
-async def test_c83_books_of_what_is_not_there(desk):
-    """C83 Books of what does not exist are an error, for all that were asked for with it, and not an empty book."""
+async def test_c85_books_of_what_is_not_there(desk):
+    """C85 Books of what does not exist are an error, for all that were asked for with it, and not an empty book."""
     with pytest.raises((UserError, VenueError)):
         await desk.venue.books(["no-such-token"])
     with pytest.raises((UserError, VenueError)):

@@ -9,8 +9,8 @@ from .benches import Trouble
 from .desk import settled, until
 
 
-async def test_c51_news_wakes(desk):
-    """C51 A fill of a resting order wakes who waits for it, and nobody else."""
+async def test_c52_news_wakes(desk):
+    """C52 A fill of a resting order wakes who waits for it, and nobody else."""
     mine, other = await desk.rest(desk.yes), await desk.rest(desk.yes, price="0.20")
     while await desk.venue.news([mine.order_id, other.order_id], 150):
         mine, other = await desk.venue.look([mine, other])
@@ -22,16 +22,16 @@ async def test_c51_news_wakes(desk):
     assert (await desk.follow(mine, settled)).confirmed == 10
 
 
-async def test_c52_stream_that_tells_nothing(desk):
-    """C52 Fills are found by request while the stream answers pings and tells nothing."""
+async def test_c53_stream_that_tells_nothing(desk):
+    """C53 Fills are found by request while the stream answers pings and tells nothing."""
     view = await desk.rest(desk.yes)
     desk.bench.strike(Trouble.TOLD_NOTHING)
     desk.bench.offer(desk.yes, Side.SELL, "0.30", "10")
     assert (await desk.follow(view, settled)).confirmed == 10
 
 
-async def test_c53_stream_that_breaks(desk):
-    """C53 What happens while the stream is down is found, and the stream comes back by itself."""
+async def test_c54_stream_that_breaks(desk):
+    """C54 What happens while the stream is down is found, and the stream comes back by itself."""
     view = await desk.rest(desk.yes)
     desk.bench.strike(Trouble.USER_STREAM_BREAKS)
     desk.bench.offer(desk.yes, Side.SELL, "0.30", "10")
@@ -39,8 +39,8 @@ async def test_c53_stream_that_breaks(desk):
     await until(desk.venue.streaming)
 
 
-async def test_c54_stream_that_tells_twice(desk):
-    """C54 Each fill counts once, however often it is told."""
+async def test_c55_stream_that_tells_twice(desk):
+    """C55 Each fill counts once, however often it is told."""
     desk.bench.strike(Trouble.TOLD_TWICE)
     view = await desk.rest(desk.yes)
     for _ in range(2):
@@ -51,8 +51,8 @@ async def test_c54_stream_that_tells_twice(desk):
     assert (view.confirmed, len(view.fills)) == (10, 2)
 
 
-async def test_c55_stream_that_tells_out_of_order(desk):
-    """C55 Late and in any order, an end before its beginning included: the same end."""
+async def test_c56_stream_that_tells_out_of_order(desk):
+    """C56 Late and in any order, an end before its beginning included: the same end."""
     desk.bench.strike(Trouble.TOLD_OUT_OF_ORDER, 0.3)
     view = await desk.rest(desk.yes, size="20")
     desk.bench.offer(desk.yes, Side.SELL, "0.30", "7")
@@ -63,8 +63,8 @@ async def test_c55_stream_that_tells_out_of_order(desk):
     assert (view.state, view.confirmed, len(view.fills)) == (OrderState.DONE, 12, 2)
 
 
-async def test_c56_fills_of_one_moment_out_of_order(desk):
-    """C56 Fills of one moment, told in any order, leave the position of the last one, not of the one told last."""
+async def test_c57_fills_of_one_moment_out_of_order(desk):
+    """C57 Fills of one moment, told in any order, leave the position of the last one, not of the one told last."""
     desk.bench.strike(Trouble.TOLD_OUT_OF_ORDER, 0.2)
     for _ in range(4):
         for price in ("0.37", "0.38", "0.39"):
@@ -79,8 +79,8 @@ async def test_c56_fills_of_one_moment_out_of_order(desk):
     await until(right)
 
 
-async def test_c57_stream_that_is_alive(bench, desk):
-    """C57 `streaming` says whether the stream lives: not before the start, not while the exchange is down."""
+async def test_c58_stream_that_is_alive(bench, desk):
+    """C58 `streaming` says whether the stream lives: not before the start, not while the exchange is down."""
     assert desk.venue.streaming()
     assert not bench.venue().streaming()
     await bench.stop()

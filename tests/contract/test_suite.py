@@ -54,7 +54,9 @@ def test_what_a_bench_lacks_has_a_reason(bench, tmp_path):
 
 def test_the_document_has_every_case():
     """docs/adding-a-venue.md has the table that `python -m contract.cases` prints."""
-    assert table() in DOCUMENT.read_text(), "put the output of `cd tests && python -m contract.cases` into the document"
+    text = DOCUMENT.read_text()
+    assert table() in text, "put the output of `cd tests && python -m contract.cases` into the document"
+    assert f": {len(cases())} numbered execution cases" in text
 
 
 def test_the_document_has_every_trouble_and_every_method_of_a_bench():

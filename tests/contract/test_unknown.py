@@ -193,6 +193,19 @@ async def test_c39_the_exchange_restarts(desk):
     desk.one_order(view)
 
 
+async def test_c40_the_exchange_restarts_before_it_answers(offered):
+    """C40 Accepted, and the exchange goes down before the answer: after its restart the order is found, once."""
+    offered.bench.strike(Trouble.ANSWER_DROPPED)
+    (view,) = await offered.post(offered.terms(offered.yes))
+    await offered.bench.stop()
+    view = await offered.look(view)
+    assert (view.state, view.denied_ms) == (OrderState.UNKNOWN, 0)
+    await offered.bench.start()
+    view = await offered.follow(view, settled)
+    assert view.confirmed == 10
+    offered.one_order(view)
+
+
 STORM = (
     (Trouble.ANSWER_DROPPED, 0),
     (Trouble.REQUEST_LOST, 0),
@@ -213,8 +226,8 @@ STORM = (
 
 @needs(*(trouble for trouble, _ in STORM))
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_c40_everything_at_once(desk, seed):
-    """C40 Orders, looks and cancels while troubles pile up: no word against the truth, and in the end all of it."""
+async def test_c41_everything_at_once(desk, seed):
+    """C41 Orders, looks and cancels while troubles pile up: no word against the truth, and in the end all of it."""
     rng = random.Random(seed)
     instruments = [(await desk.pair(market))[0] for market in range(len(desk.bench.markets))]
     views = []
