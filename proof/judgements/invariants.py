@@ -12,7 +12,7 @@ from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
 from proof.judgements.venue import Name, Order, Settled, Status, World, fill, name_of
 
 ROUNDING = Decimal("0.00001")
-"""The venue rounds the fee of each fill up by less than this."""
+"""The venue rounds the fee of each fill up by less than this, or by what its balances are kept in."""
 
 
 class Invariants:
@@ -22,6 +22,7 @@ class Invariants:
         self._plan = plan
         self._planned = [int(leg.size * 100) for leg in plan.legs]
         self._ratios = [leg.ratio for leg in plan.basket.legs]
+        self._rounding = max(ROUNDING, *(leg.instrument.rules.fee.rounding for leg in plan.basket.legs))
         self._tokens = [(leg.instrument.token, leg.instrument.complement) for leg in plan.basket.legs]
 
     def of_world(self, world: World) -> Iterator[str]:
@@ -33,7 +34,7 @@ class Invariants:
         entries = [order for order in world.orders if order.name.purpose is Purpose.ENTER]
         spent = sum((order.spent for order in entries), Decimal(0))
         fills = sum(len(order.fills) for order in entries)
-        if spent > self._plan.reserved + ROUNDING * fills:
+        if spent > self._plan.reserved + self._rounding * fills:
             yield f"I5: entries cost {spent} USD, {self._plan.reserved} are reserved"
 
     def of_sending(self, world: World, orders: Sequence[OrderTerms], now_ms: int, abort: str) -> Iterator[str]:
@@ -46,13 +47,22 @@ class Invariants:
             sent.add((name.leg, name.attempt))
             if now_ms > terms.send_by_ms:
                 yield f"I10: order {name} is sent {now_ms - terms.send_by_ms} ms after its fence"
-            if name.purpose is Purpose.ENTER and (abort or world.orders):
+            if name.purpose is Purpose.ENTER and (abort or (world.orders and not self._follows(world, name))):
                 yield f"I6: entry {name} is sent after an abort or after other orders"
         for order in world.orders:
             if order.open:
                 yield f"I3: new orders are sent while order {order.name} can still fill ({order.status.name})"
         if all(name.purpose is not Purpose.ENTER for name in names):
             yield from self._reduces(world, names)
+
+    def _follows(self, world: World, name: Name) -> bool:
+        """Whether only the legs that go first were entered, and have filled as much as this leg's entry asks for."""
+        first = self._plan.first
+        entered = all(order.name.leg in first and order.name.purpose is Purpose.ENTER for order in world.orders)
+        if not entered or name.leg in first:
+            return False
+        units = min(Decimal(world.held(leg)) / self._ratios[leg] for leg in first)
+        return name.size <= units * self._ratios[name.leg]
 
     def _reduces(self, world: World, names: Sequence[Name]) -> Iterator[str]:
         """Undo orders never take a leg below nothing nor above its plan; they lower the worst case.

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement, product
 from typing import Any, NamedTuple
 
 from arbsaga.domain.evidence import decided, merge
-from arbsaga.domain.money import NO_SIZE, Size
+from arbsaga.domain.money import NO_SIZE, Size, Usd
 from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.saga.effects import ABORT, DEADLINE, First
 from arbsaga.saga.messages import DepthReport, Market, PlaceLegs, PollFills, ReadBooks, Seen, TradePlan
@@ -112,10 +112,11 @@ class Replies:
         return Reply(words, after, tuple(map(id, views)), Seen(trade_id, views, then), then)
 
     def _post(self, terms: OrderTerms, post: Post, world: World) -> _Seen:
-        """One order on the wire. The venue refuses a sale of more than it has settled."""
+        """One order on the wire. The venue refuses a sale of more than it has settled, unless it nets outcomes."""
         name = self._name(terms)
         order, view = Order(name, Status.LOST, 0, ()), OrderView(terms, terms.key, OrderState.UNKNOWN)
-        if name.purpose is Purpose.EXIT and name.size > world.sellable(name.token) and post is not Post.UNSENT:
+        unsold = name.purpose is Purpose.EXIT and name.size > world.sellable(name.token) and not name.unit
+        if unsold and post is not Post.UNSENT:
             post = Post.REFUSED
         match post:
             case Post.REFUSED:
@@ -209,7 +210,7 @@ class Replies:
         if self._space.unsettled:
             sellables.setdefault(tuple((token, NO_SIZE) for token in ask.tokens), ", nothing sellable yet")
         for depth, (orders, look), (sellable, ready) in product(self._books, looks.items(), sellables.items()):
-            books = tuple(self._books[depth][token] for token in ask.tokens)
+            books = tuple(self._books[depth][token] for token in ask.tokens if token in self._books[depth])
             market = Market(ask.trade_id, books, sellable, orders, now_ms)
             key = (depth, sellable, *map(id, orders))
             yield Reply(f"books show {depth}{look}{ready}", world, key, market, now_ms)
@@ -241,4 +242,6 @@ def _fill_of(order: Order, index: int, terms: OrderTerms) -> Fill:
     match = order.fills[index]
     size = Size(Decimal(match.size) / 100)
     fee = terms.instrument.rules.fee.taker_fee(size, terms.limit)
+    if order.name.unit:  # such a venue bills with the fill
+        fee = Usd(order.name.fee(match.size))
     return Fill(f"{terms.key}:{index}", size, terms.limit, fee, FILL_STATUS[match.settled], START_MS)

@@ -146,7 +146,8 @@ class Search:
         yield from self._unsound[number]
         match node.request:
             case Call("place_legs", ask):
-                yield from self._invariants.of_sending(world, ask.orders, node.now_ms, node.last.abort)
+                told = world if node.trade is None else _as_told(world, node.trade)
+                yield from self._invariants.of_sending(told, ask.orders, node.now_ms, node.last.abort)
             case All(calls) if calls[0].name == "exit_leg":
                 assert node.trade is not None
                 told = _as_told(world, node.trade)

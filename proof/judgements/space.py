@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from arbsaga.domain.baskets import Leg, yes_of_all
+from arbsaga.domain.baskets import Basket, BasketKind, Leg, cross, yes_of_all
 from arbsaga.domain.books import Book, Level
 from arbsaga.domain.fees import FeeSchedule
-from arbsaga.domain.instruments import Instrument, MarketRules, Outcome
+from arbsaga.domain.instruments import Band, Instrument, MarketRules, Outcome
 from arbsaga.domain.money import NO_USD, Price, Size, Usd
 from arbsaga.saga.messages import Patience, PlannedLeg, TradePlan, UndoLimits
 
@@ -39,7 +39,10 @@ class Post(StrEnum):
 
 
 class Depth(StrEnum):
-    """Which ways out the books offer when undoing reads them. THIN has 6 shares a level, DEAR only bad prices."""
+    """Which ways out the books offer when undoing reads them. THIN has 6 shares a level, DEAR only bad prices.
+
+    DEAD: the venue of the last leg does not answer, the others offer every way.
+    """
 
     ALL = "every way out"
     COMPLETE = "only completing"
@@ -48,10 +51,11 @@ class Depth(StrEnum):
     THIN = "6 shares of each way out"
     DEAR = "only dear ways out"
     NONE = "no way out"
+    DEAD = "nothing of the last leg, whose venue is dead"
 
 
 EVERY_POST = tuple(Post)
-EVERY_DEPTH = tuple(Depth)
+EVERY_DEPTH = tuple(depth for depth in Depth if depth is not Depth.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Space:
     `fills`: spontaneous fills, none, whole ones, or parts too. `ghosts`: fills FAIL. `lags`: an order's count runs
     ahead of its fills. `errors`: reads and cancels fail. `races`: cancels lose. `aborts`: a person aborts at any
     point. `unsettled`: settled shares may not be sellable yet. `wipes`: the venue withdraws a resting order itself.
+    `first`: the legs that are entered first. `pair`: the second leg is at a venue that nets outcomes (Kalshi's kind).
     """
 
     name: str
@@ -85,28 +90,54 @@ class Space:
     unsettled: bool = False
     wipes: bool = False
     markets: tuple[Depth, ...] = (Depth.ALL, Depth.NONE)
+    first: tuple[int, ...] = ()
+    pair: bool = False
 
     @property
     def alike(self) -> bool:
         """Whether the legs are the same but for their names, so that outcomes need be dealt in one order only."""
-        return not self.last_limit
+        return not (self.last_limit or self.first or self.pair)
+
+
+NETTING = MarketRules(
+    tick=Decimal("0.001"),
+    min_size=Size(Decimal("0.01")),
+    min_notional=NO_USD,
+    fee=FeeSchedule(Decimal("0.07"), step=Decimal("0.000001"), rounding=Usd(Decimal("0.01"))),
+    bands=(
+        Band(Price(Decimal(0)), Price(Decimal("0.10")), Decimal("0.001")),
+        Band(Price(Decimal("0.10")), Price(Decimal("0.90")), Decimal("0.01")),
+        Band(Price(Decimal("0.90")), Price(Decimal(1)), Decimal("0.001")),
+    ),
+    nets=True,
+)
+"""A market of Kalshi's kind: contracts of 0.01, tapered bands, balances in cents, one signed position."""
+
+
+def basket_of(space: Space) -> Basket:
+    """One YES of each runner; or YES here and NO at a venue that nets outcomes."""
+    rules = MarketRules(tick=TICK, fee=FeeSchedule(Decimal(space.fee)))
+    yes = [Instrument("sim", f"m{n}", f"y{n}", f"n{n}", Outcome.YES, f"Runner {n}", rules) for n in range(space.legs)]
+    if not space.pair:
+        return yes_of_all("race", "Who wins?", yes)
+    there = Instrument("net", "RAIN", "net:RAIN:NO", "net:RAIN:YES", Outcome.NO, "Rain", NETTING)
+    return cross("rain", "Will it rain?", BasketKind.IDENTITY, yes[0], there)
 
 
 def plan_of(space: Space) -> TradePlan:
     """The trade of a space, decided at START_MS."""
-    fee = FeeSchedule(Decimal(space.fee))
-    rules = MarketRules(tick=TICK, fee=fee)
-    yes = [Instrument("sim", f"m{n}", f"y{n}", f"n{n}", Outcome.YES, f"Runner {n}", rules) for n in range(space.legs)]
-    limits = [Price(Decimal(space.limit)) for _ in yes]
+    basket = basket_of(space)
+    limits = [Price(Decimal(space.limit)) for _ in basket.legs]
     if space.last_limit:
         limits[-1] = Price(Decimal(space.last_limit))
     size = Size(Decimal(space.size))
     cost = Usd(sum((size * limit for limit in limits), NO_USD))
-    fees = Usd(sum((fee.taker_fee(size, limit) for limit in limits), NO_USD))
+    priced = zip(basket.legs, limits, strict=True)
+    fees = Usd(sum((leg.instrument.rules.fee.taker_fee(size, limit) for leg, limit in priced), NO_USD))
     return TradePlan(
         trade_id=space.name,
         account="proof",
-        basket=yes_of_all("race", "Who wins?", yes),
+        basket=basket,
         units=size,
         legs=tuple(PlannedLeg(size, limit) for limit in limits),
         cost=cost,
@@ -120,18 +151,20 @@ def plan_of(space: Space) -> TradePlan:
         books=(),
         patience=Patience(settle=28_000, retry_min=7_000, retry_max=7_000),
         undo=UndoLimits(rounds=space.rounds, residue_usd=Usd(Decimal(space.residue_usd))),
+        first=space.first,
     )
 
 
 def books_of(plan: TradePlan, depth: Depth) -> dict[str, Book]:
     """The books of every leg and of its complement that offer these ways out, around the leg's own limit."""
     books: dict[str, Book] = {}
-    for leg, planned in zip(plan.basket.legs, plan.legs, strict=True):
+    legs = list(zip(plan.basket.legs, plan.legs, strict=True))
+    for leg, planned in legs[:-1] if depth is Depth.DEAD else legs:
         shares = Size(Decimal(6 if depth is Depth.THIN else 500))
         leave, complete = planned.limit - 2 * TICK, planned.limit + 3 * TICK
         if depth is Depth.DEAR:
             leave, complete = TICK, 1 - TICK
-        every = depth in (Depth.ALL, Depth.THIN, Depth.DEAR)
+        every = depth in (Depth.ALL, Depth.THIN, Depth.DEAR, Depth.DEAD)
         bids = _side(leave, shares) if every or depth is Depth.EXIT else ()
         asks = _side(complete, shares) if every or depth is Depth.COMPLETE else ()
         other = _side(1 - leave, shares) if every or depth is Depth.HEDGE else ()
@@ -167,6 +200,28 @@ QUICK = (
         _CALM, name="three-legs", legs=3, limit="0.30", size=10, posts=(Post.REFUSED, Post.FILLS), ghosts=True, fills=0
     ),
     replace(_CALM, name="four-legs", legs=4, limit="0.22", posts=(Post.REFUSED, Post.FILLS, Post.UNKNOWN), fills=0),
+    replace(_CALM, name="one-first", first=(0,), fills=2, part="0.37", aborts=True),
+    replace(_CALM, name="pair", pair=True, last_limit="0.45", fills=2, part="0.37", exits=(Post.FILLS, Post.RESTS)),
+    replace(
+        _CALM,
+        name="pair-dead",
+        pair=True,
+        posts=(*_SENT, Post.UNKNOWN),
+        exits=(Post.FILLS, Post.UNKNOWN),
+        ghosts=True,
+        markets=(Depth.ALL, Depth.DEAD),
+    ),
+    replace(
+        _CALM,
+        name="pair-first",
+        pair=True,
+        first=(1,),
+        posts=(Post.FILLS, Post.RESTS, Post.UNKNOWN),
+        exits=(Post.FILLS, Post.REFUSED),
+        fills=2,
+        races=True,
+        aborts=True,
+    ),
 )
 """One thing at a time."""
 
@@ -200,6 +255,26 @@ USUAL = (
         lags=True,
     ),
     replace(_CALM, name="aborts", posts=EVERY_POST, races=True, aborts=True, errors=True),
+    replace(
+        _CALM, name="one-first-posts", first=(0,), posts=EVERY_POST, ghosts=True, races=True, aborts=True, wipes=True
+    ),
+    replace(
+        _CALM,
+        name="two-first",
+        legs=3,
+        limit="0.30",
+        first=(0, 2),
+        posts=(Post.REFUSED, Post.FILLS, Post.UNKNOWN),
+    ),
+    replace(
+        _CALM,
+        name="pair-posts",
+        pair=True,
+        posts=EVERY_POST,
+        races=True,
+        exits=(Post.FILLS, Post.UNKNOWN),
+        markets=(Depth.ALL, Depth.COMPLETE, Depth.DEAD),
+    ),
     replace(
         _CALM,
         name="three-legs-parts",

@@ -116,11 +116,13 @@ class Stories:
         if not isinstance(came, Trade):
             return self._new(Node(len(self.nodes), trade, start, heard, came)), 0
         now_ms = heard[-1].now_ms
-        moved = replace(came, orders=self.views.moved(came.orders, now_ms))
-        return self._step(moved, heard[-1].abort), now_ms - START_MS
+        shift = now_ms - START_MS
+        blind_ms = came.blind_ms - shift if came.blind_ms else 0
+        moved = replace(came, orders=self.views.moved(came.orders, now_ms), blind_ms=blind_ms)
+        return self._step(moved, heard[-1].abort), shift
 
     def _step(self, trade: Trade, abort: str) -> Node:
-        key = (*map(id, trade.orders), trade.fruitless, trade.cancels, trade.paged, abort)
+        key = (*map(id, trade.orders), trade.fruitless, trade.cancels, trade.paged, trade.blind_ms, abort)
         if key not in self._steps:
             self._steps[key] = self._at(trade, Heard(None, START_MS, abort), ())[0]
         return self._steps[key]

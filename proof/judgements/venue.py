@@ -6,7 +6,7 @@ product code used is the merging of a reading into what was known (`domain/evide
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What an order is, without its times."""
+    """What an order is, without its times. `unit`: its venue nets outcomes and keeps balances in such steps (USD)."""
 
     leg: int
     attempt: int
@@ -78,9 +78,14 @@ class Name:
     size: int
     price: Price
     rate: Decimal
+    unit: Decimal = Decimal(0)
 
     def fee(self, size: int) -> Decimal:
-        """The venue's fee of a fill, in USD, rounded up to 5 decimals."""
+        """The venue's fee of a fill, in USD, rounded up to 5 decimals; or so that the balance is in whole units."""
+        if self.unit:
+            sign = 1 if self.purpose is Purpose.EXIT else -1
+            moved = sign * self.price * size / 100 - self.rate * self.price * (1 - self.price) * size / 100
+            return sign * self.price * size / 100 - moved.quantize(self.unit, ROUND_FLOOR)
         exact = self.rate * self.price * (1 - self.price) * size * 1000
         whole = int(exact)
         return Decimal(whole + (exact > whole)) / 100_000
@@ -104,6 +109,7 @@ def name_of(terms: OrderTerms) -> Name:
         int(terms.size * 100),
         terms.limit,
         terms.instrument.rules.fee.rate,
+        terms.instrument.rules.fee.rounding if terms.instrument.rules.nets else Decimal(0),
     )
 
 
@@ -180,8 +186,8 @@ class World(NamedTuple):
 
 
 def fill(order: Order, size: int) -> Order:
-    """The order after a match of so many hundredths."""
-    fills = (*order.fills, Match(size, Settled.MATCHED))
+    """The order after a match of so many hundredths; final at once where the venue nets outcomes."""
+    fills = (*order.fills, Match(size, Settled.CONFIRMED if order.name.unit else Settled.MATCHED))
     done = sum(f.size for f in fills) >= order.name.size
     return order._replace(status=Status.DONE if done else Status.LIVE, until_ms=0, fills=fills)
 

@@ -175,6 +175,48 @@ def test_i6_an_entry_after_an_abort_is_found(monkeypatch: pytest.MonkeyPatch) ->
     assert "I6: entry 0/1 is sent after an abort" in broken(replace(CALM, aborts=True))
 
 
+def test_i6_a_leg_that_follows_for_more_than_the_first_filled_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = replace(CALM, posts=(Post.RESTS, Post.FILLS), fills=2, first=(0,))
+    assert broken(space) == ""
+    real = judge.following_orders
+    whole = Size(Decimal(20))
+    monkeypatch.setattr(
+        judge, "following_orders", lambda *asked: tuple(replace(order, size=whole) for order in real(*asked))
+    )
+    assert "I6: entry 1/1 is sent after an abort or after other orders" in broken(space)
+
+
+def test_i6_a_leg_that_follows_after_an_abort_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = replace(CALM, aborts=True, first=(1,))
+    assert broken(space) == ""
+    real = judge.following_orders
+    monkeypatch.setattr(judge, "following_orders", lambda trade, now, _abort: real(trade, now, ""))
+    assert "I6: entry 0/1 is sent after an abort" in broken(space)
+
+
+def test_a_sale_of_more_than_is_held_where_outcomes_net_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The venue does not refuse it: it opens the other side."""
+    space = replace(CALM, pair=True, posts=(Post.FILLS, Post.REFUSED))
+    assert broken(space) == ""
+    real = undo._move
+
+    def twice(index: int, purpose: Any, *rest: Any) -> Any:
+        move = real(index, purpose, *rest)
+        return move and replace(move, size=Size(move.size * 2)) if index == 1 else move
+
+    monkeypatch.setattr(undo, "_move", twice)
+    assert "I6: order 1/2" in broken(space)
+
+
+def test_a_venue_that_stays_dead_ends_held_and_paged() -> None:
+    """Or what filled on the other is sold within the loss budget."""
+    space = replace(CALM, pair=True, posts=(Post.FILLS, Post.REFUSED), markets=(Depth.DEAD,))
+    seen = explore(Limits(spaces=(space,)))
+    assert seen.violations == ()
+    assert seen.ends[Phase.HELD] > 0
+    assert seen.ends[Phase.FLAT] > 0
+
+
 def test_i6_a_way_out_that_raises_the_worst_case_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Completing one of two missing legs where the other cannot be had: the judge once did."""
     space = replace(CALM, legs=3, size=10, limit="0.30", part="0.5", fills=2, posts=(Post.RESTS, Post.FILLS))

@@ -107,7 +107,7 @@ def test_a_run_that_breaks_off_can_be_shrunk_too(monkeypatch: pytest.MonkeyPatch
 def test_a_seed_is_shown_as_a_trace(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--seed", "1", "--weather", "fair", "--legs", "2"]) == 0
     told = capsys.readouterr().out
-    assert "asks      validate_depth Who wins?" in told
+    assert "asks      validate_depth W" in told
     assert "weather  fair\nstruck   nothing\nended    COMMITTED" in told
     assert "the promise was kept" in told
 
@@ -144,7 +144,7 @@ def test_the_layer_shows_its_first_failure_made_small(monkeypatch: pytest.Monkey
     monkeypatch.setattr(simulation, "same_twice", lambda _seeds: [])
     notes = simulation.prove(Effort.QUICK).notes
     told = "\n".join(notes[next(at for at, line in enumerate(notes) if "shrunk to" in line) :])
-    assert "asks      validate_depth Who wins?" in told
+    assert "asks      validate_depth W" in told
     assert ("are naked" in told) if broken == "balanced" else ("broke off with AssertionError" in told)
 
 
