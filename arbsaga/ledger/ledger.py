@@ -229,13 +229,17 @@ class Ledger:
             if booking.book_once(connection, f"payout/{account}/{ref}", account, lines, now_ms):
                 booking.close_empty(connection, account, {token}, "", now_ms)
 
-    def cash(self, account: str) -> Usd:
-        """USD at all venues by our books, fills that may yet be taken back included."""
-        return Usd(self._sum(account, models.postings.c.book.startswith("cash:")))
+    def cash(self, account: str, venue: str = "") -> Usd:
+        """USD at a venue, or at all of them, by our books, fills that may yet be taken back included."""
+        book = models.postings.c.book
+        return Usd(self._sum(account, book == postings.cash_book(venue) if venue else book.startswith("cash:")))
 
-    def fees(self, account: str) -> Usd:
-        """USD of fees booked."""
-        return Usd(self._sum(account, models.postings.c.book == postings.FEES))
+    def fees(self, account: str, venue: str = "") -> Usd:
+        """USD of fees booked for fills at a venue, or at all of them."""
+        table = models.postings.c
+        there = select(table.entry).where(table.account == account, table.book == postings.cash_book(venue))
+        fees = table.book == postings.FEES
+        return Usd(self._sum(account, and_(fees, table.entry.in_(there)) if venue else fees))
 
     def profit(self, account: str) -> Usd:
         """USD realised on positions that are gone, before fees."""
