@@ -6,8 +6,9 @@ market's YES and NO are one signed position. Subaccounts are not used: all is of
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from arbsaga.domain.instruments import Instrument, Outcome
 from arbsaga.domain.money import NO_USD, ZERO, Size, Usd
@@ -21,6 +22,8 @@ from arbsaga.venues.kalshi.user_stream import NetPosition, UserStream
 from arbsaga.venues.kalshi.wire import decimal, moment_ms
 from arbsaga.venues.port import AccountFill, Funds, OpenOrder
 
+_Seen = TypeVar("_Seen")
+
 ORDERS: Final = "/portfolio/orders"
 FILLS: Final = "/portfolio/fills"
 LAG_MS: Final = 10_000
@@ -31,6 +34,19 @@ LIVED_S: Final = 600
 """Orders that filled were made at most this long before, as a rule; the others are asked for one by one."""
 AT_ONCE: Final = 8
 """Requests of one listing that run side by side: the venue limits their rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[_Seen]):
+    """The records of a listing that could be read, of as many as there were."""
+
+    seen: tuple[_Seen, ...]
+    count: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether none was left out: else what is not in here may be there all the same."""
+        return len(self.seen) == self.count
 
 
 class Account:
@@ -52,17 +68,18 @@ class Account:
             raise BadMessage(f"{ORDERS}: an answer without the order")
         return read_order(raw)
 
-    async def orders(self, params: Params) -> tuple[OrderSeen, ...]:
+    async def orders(self, params: Params) -> Listed[OrderSeen]:
         """The orders of a listing, all pages; what they are called is learned."""
         raw = await self._rest.listing(ORDERS, "orders", {"limit": PAGE, **params})
-        seen = readable(read_order, raw)
-        for one in seen:
+        found = Listed(readable(read_order, raw), len(raw))
+        for one in found.seen:
             self._names.learn(one.client_id, one.venue_id)
-        return seen
+        return found
 
-    async def fills(self, params: Params) -> tuple[FillSeen, ...]:
+    async def fills(self, params: Params) -> Listed[FillSeen]:
         """The fills of a listing, all pages."""
-        return readable(read_fill, await self._rest.listing(FILLS, "fills", {"limit": PAGE, **params}))
+        raw = await self._rest.listing(FILLS, "fills", {"limit": PAGE, **params})
+        return Listed(readable(read_fill, raw), len(raw))
 
     async def as_of_ms(self) -> int:
         """The moment of which reads tell now, by the venue's clock."""
@@ -104,7 +121,7 @@ class Account:
 
     async def resting(self, ticker: str = "") -> tuple[OrderSeen, ...]:
         """Orders that rest, in one market or in all."""
-        return await self.orders({"status": "resting", **({"ticker": ticker} if ticker else {})})
+        return (await self.orders({"status": "resting", **({"ticker": ticker} if ticker else {})})).seen
 
     async def sellable(self, token: str) -> Size:
         """Contracts of the outcome, less what resting orders that would close them hold."""
@@ -147,7 +164,7 @@ class Account:
 
         A bid counts as YES bought, an ask as NO bought, whatever they closed.
         """
-        fills = await self.fills({"min_ts": after_ms // 1000})
+        fills = (await self.fills({"min_ts": after_ms // 1000})).seen
         await self._identify({fill.venue_id for fill in fills}, after_ms // 1000 - LIVED_S)
         return tuple(
             AccountFill(

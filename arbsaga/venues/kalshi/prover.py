@@ -43,7 +43,7 @@ log = structlog.get_logger()
 class _Listing:
     """The orders of one market made since `after_s`, by each of their ids, as of `as_of_ms`.
 
-    `complete`: its fills were listed too, and each is of an order in here or one that is known not to be another's.
+    `complete`: no record was left out, its fills were listed too, and the order of each fill is known.
     """
 
     after_s: int
@@ -127,11 +127,11 @@ class Prover:
             # First how old reads are: what is listed after that is not older.
             as_of_ms = await self._account.as_of_ms()
             orders, fills = await asyncio.gather(self._account.orders(params), self._account.fills(params))
-            complete = await self._explained(orders, fills)
+            complete = orders.whole and fills.whole and await self._explained(orders.seen, fills.seen)
         except VenueError as error:
             self._warn("orders cannot be listed", error, ticker=ticker)
             return None
-        named = {name: one for one in orders for name in (one.client_id, one.venue_id) if name}
+        named = {name: one for one in orders.seen for name in (one.client_id, one.venue_id) if name}
         self._listings = {
             name: one for name, one in self._listings.items() if listed_ms - one.listed_ms < LIST_EVERY_MS
         }
@@ -170,7 +170,7 @@ class Prover:
 
     async def _fills(self, venue_id: str) -> tuple[FillSeen, ...]:
         try:
-            return await self._account.fills({"order_id": venue_id})
+            return (await self._account.fills({"order_id": venue_id})).seen
         except VenueError as error:
             self._warn("fills cannot be read", error, venue_id=venue_id)
             return ()

@@ -215,6 +215,20 @@ async def test_answers_that_cannot_be_used(rig, venue, monkeypatch, method, path
         await getattr(venue, method)()
 
 
+@pytest.mark.parametrize("body", [{}, {"order": None}, {"order": []}])
+async def test_an_order_that_is_no_record(rig, venue, monkeypatch, body):
+    """BadMessage, not "unknown"."""
+
+    async def odd(_path, _params=None):
+        return body
+
+    monkeypatch.setattr(venue._rest, "get", odd)
+    with pytest.raises(BadMessage):
+        await venue._account.order("v-1")
+    with pytest.raises(BadMessage):
+        await venue._account.as_of_ms()
+
+
 async def test_null_lists_are_empty(rig, venue, monkeypatch):
     """One null list made the official client raise."""
     await one(venue, terms())

@@ -8,7 +8,8 @@ import pytest
 
 from arbsaga.domain.instruments import Outcome, Side
 from arbsaga.domain.orders import OrderState, OrderView, TimeInForce
-from arbsaga.venues.kalshi.rest import RefusedRead
+from arbsaga.venues.kalshi.account import Listed
+from arbsaga.venues.kalshi.rest import Answer, RefusedRead
 from arbsaga.venues.kalshi.wire import read_fault
 
 from .rig import LAGGING, QUICK, instrument, now_ms, one, seen, terms, unknown, until
@@ -111,7 +112,7 @@ async def test_a_fill_of_an_order_that_is_not_listed_yet(rig, venue, monkeypatch
     view = await one(quiet, terms(size="4"))
 
     async def none(_params):
-        return ()
+        return Listed((), 0)
 
     monkeypatch.setattr(quiet._account, "orders", none)
     rig.fault("stale_read,seconds=30,path=/trade-api/v2/portfolio/orders/{order_id}")
@@ -143,6 +144,85 @@ async def test_a_failed_source_denies_nothing(rig, venue, path, monkeypatch):
 
 def _refused():
     return RefusedRead("/x", read_fault(429, b'{"error": "too many requests"}'))
+
+
+@pytest.mark.parametrize(("path", "name"), [("/portfolio/orders", "orders"), ("/portfolio/fills", "fills")])
+async def test_a_record_that_cannot_be_read_denies_nothing(rig, venue, path, name, monkeypatch):
+    """It could be the order that is asked for, or a fill of it."""
+    quiet = await silent(rig, venue)
+    rig.fault("lost,count=1")
+    view = await one(quiet, terms())
+    get = quiet._rest.get
+
+    async def odd(asked, params=None):
+        return {name: [{"book_side": "new"}], "cursor": ""} if asked == path else await get(asked, params)
+
+    monkeypatch.setattr(quiet._rest, "get", odd)
+    (view,) = await quiet.look([view])
+    assert (view.state, view.denied_ms) == (UNKNOWN, 0)
+
+
+async def test_reads_by_id_that_fail(rig, venue, monkeypatch):
+    """Order or fills cannot be read: what is known stays, and the log has one line for a while."""
+    quiet = await silent(rig, venue)
+    await rig.offer("RAIN-A", "ask", "0.39", "4")
+    view = await one(quiet, terms())
+    get = quiet._rest.get
+    broken = ["/portfolio/orders", "/portfolio/fills"]
+
+    async def failing(asked, params=None):
+        if any(asked.startswith(path) for path in broken):
+            raise _refused()
+        return await get(asked, params)
+
+    monkeypatch.setattr(quiet._rest, "get", failing)
+    for _ in range(3):
+        (view,) = await quiet.look([view])
+        assert (view.state, view.matched, view.filled) == (LIVE, 4, 0)
+    assert quiet._prover._unsaid == {"order cannot be read": 2, "fills cannot be read": 2}
+    broken.clear()
+    (view,) = await quiet.look([view])
+    assert view.filled == 4
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_404_by_id_from_a_gateway_is_no_answer(rig, venue, status, monkeypatch):
+    """Nothing follows from either."""
+    view = await one(venue, terms())
+
+    async def page(*_, **__):
+        return Answer(status, b"<html>404</html>")
+
+    monkeypatch.setattr(venue._rest, "send", page)
+    (after,) = await venue.look([view])
+    assert after.state is LIVE
+    after = await venue.cancel(view)
+    assert after.state is LIVE
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b"", b'{"reduced_by": "x"}', b'{"reduced_by": null}'])
+async def test_a_cancel_whose_answer_cannot_be_read(rig, venue, raw, monkeypatch):
+    """It may have been done: the order's record tells."""
+    view = await one(venue, terms())
+    delete = venue._rest.delete
+
+    async def odd(path, params=None):
+        return replace(await delete(path, params), raw=raw)
+
+    monkeypatch.setattr(venue._rest, "delete", odd)
+    view = await venue.cancel(view)
+    assert any("cancel: cancel failed" in line for line in view.evidence)
+    view = await seen(venue, view, lambda view: view.state is DONE)
+    assert view.known == 0
+
+
+async def test_a_cancel_without_an_answer(rig, venue):
+    """Nothing is raised; the look afterwards shows what became of it."""
+    view = await one(venue, terms())
+    rig.fault("latency,ms=5000,count=1,path=/trade-api/v2/portfolio/events/orders/{order_id}")
+    view = await venue.cancel(view)
+    assert any("no answer" in line for line in view.evidence)
+    view = await seen(venue, view, lambda view: view.state is DONE)
 
 
 async def test_after_a_restart(start):

@@ -15,6 +15,7 @@ from arbsaga.exchange.kalshi.settings import EngineSettings
 from arbsaga.venues.kalshi import KalshiSettings, KalshiVenue
 from arbsaga.venues.kalshi.checking import warn_of_attestation
 from arbsaga.venues.kalshi.halts import halted, pause
+from arbsaga.venues.kalshi.rest import Answer
 from arbsaga.venues.port import Venue
 
 from .rig import BRISK, QUICK, instrument, key, now_ms, one, pem, terms, until
@@ -114,6 +115,49 @@ async def test_nobody_answers():
     venue = KalshiVenue(KalshiSettings.at("http://127.0.0.1:1", "id", pem(key())))
     with pytest.raises(Unavailable, match="does not answer"):
         await venue.start()
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "error", "why"),
+    [
+        ("/api_keys", Answer(500, b"<html>500</html>"), Unavailable, "does not answer: /api_keys: 500"),
+        ("/api_keys", Answer(200, b"[]"), Unavailable, "does not answer"),
+        ("/api_keys", Answer(403, b'{"error": {"code": "insufficient_scope"}}'), UserError, "may not read its account"),
+        (
+            "/api_keys",
+            Answer(401, b'{"error": {"code": "x", "message": "new words"}}'),
+            SecretError,
+            "401 x: new words",
+        ),
+        ("/portfolio/balance", Answer(500, b""), Unavailable, "the Kalshi account cannot be read"),
+    ],
+)
+async def test_odd_answers_at_the_start(rig, monkeypatch, path, answer, error, why):
+    """One clear line each."""
+    venue = rig.venue(await rig.member())
+    ask = venue._rest.ask
+
+    async def odd(method, asked, **more):
+        return answer if asked == path else await ask(method, asked, **more)
+
+    monkeypatch.setattr(venue._rest, "ask", odd)
+    with pytest.raises(error, match=why):
+        await venue.start()
+
+
+async def test_a_key_that_is_not_listed_starts(rig, monkeypatch):
+    """Its scopes are not known: the first order will tell. A date that is none is no clock, the status no reason."""
+    venue = rig.venue(await rig.member())
+    ask = venue._rest.ask
+
+    async def odd(method, asked, **more):
+        if asked == "/api_keys":
+            return Answer(200, b'{"api_keys": [7, {"api_key_id": "other"}]}', "no date")
+        return Answer(500, b"") if asked == "/exchange/status" else await ask(method, asked, **more)
+
+    monkeypatch.setattr(venue._rest, "ask", odd)
+    await venue.start()
+    assert venue.streaming()
 
 
 async def test_a_paused_venue_can_be_started(rig):
@@ -244,6 +288,18 @@ async def test_the_schedule_is_kept_for_a_while(rig, venue, monkeypatch):
     assert await venue.barred([instrument()]) == ""
     venue._halts._schedule = None
     with pytest.raises(VenueError):
+        await venue.barred([instrument()])
+
+
+async def test_a_schedule_that_is_missing(rig, venue, monkeypatch):
+    """Not read as "always open"."""
+    get = venue._rest.get
+
+    async def odd(path, params=None):
+        return {} if path == "/exchange/schedule" else await get(path, params)
+
+    monkeypatch.setattr(venue._rest, "get", odd)
+    with pytest.raises(BadMessage):
         await venue.barred([instrument()])
 
 
