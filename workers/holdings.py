@@ -9,6 +9,9 @@ from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import ENDS, Phase, TradePlan, TradeRecord
 
+_WITHOUT = (Phase.REFUSED, Phase.FLAT)
+"""Ends without shares."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -29,6 +32,8 @@ class Holdings:
         """Count what earlier trades hold, by the ledger. Reads it: call it in a thread."""
         positions = ledger.positions(account)
         for row in ledger.trades():
+            if row.phase in _WITHOUT:
+                continue
             legs = [leg.instrument for leg in row.plan.basket.legs]
             if row.phase not in ENDS or any(one.token in positions or one.complement in positions for one in legs):
                 spent = [result.spent for result in row.legs] if any(result.held for result in row.legs) else None
@@ -36,7 +41,7 @@ class Holdings:
 
     def heard(self, record: TradeRecord) -> bool:
         """A trade entered a phase; whether anything changed."""
-        if record.phase in (Phase.REFUSED, Phase.FLAT):
+        if record.phase in _WITHOUT:
             return self.paid_out(record.plan.trade_id)
         if record.phase is Phase.VALIDATING:
             return False
