@@ -89,12 +89,15 @@ class Account:
         except (KeyError, ValueError) as error:
             raise BadMessage(f"a user_data_timestamp that cannot be read: {error!r}") from error
 
-    async def free(self) -> dict[str, Usd]:
-        """USD not kept aside for resting orders, by shard."""
-        raw = await self._rest.get("/portfolio/balance")
+    async def free(self, pocket: str = "") -> Usd:
+        """USD of a shard (of all together without one) that is not kept aside for resting orders.
+
+        `balance_dollars` only: the unit of the amounts by shard in the same answer is not documented.
+        """
+        raw = await self._rest.get("/portfolio/balance", {"exchange_index": pocket} if pocket else {})
         try:
-            return {str(each["exchange_index"]): Usd(decimal(each["balance"])) for each in raw["balance_breakdown"]}
-        except (KeyError, TypeError, ValueError) as error:
+            return Usd(decimal(raw["balance_dollars"]))
+        except (KeyError, ValueError) as error:
             raise BadMessage(f"a balance that cannot be read: {error!r}") from error
 
     async def funds(self, buys: Sequence[Instrument]) -> Funds:
@@ -102,13 +105,13 @@ class Account:
         pockets = sorted({buy.rules.pocket for buy in buys})
         if len(pockets) > 1:
             raise VenueError(f"these are paid from several shards ({', '.join(pockets)}): ask for each")
-        free = await self.free()
-        if not pockets:
-            return Funds(Usd(max(sum(free.values(), ZERO), ZERO)))
-        pocket, cash = pockets[0], max(free.get(pockets[0], NO_USD), NO_USD)
-        elsewhere = ", ".join(f"{usd.normalize():f} USD on {shard}" for shard, usd in sorted(free.items()) if usd > 0)
-        short = f"exchange_index {pocket} has no collateral ({elsewhere}): transfer some to it" if elsewhere else ""
-        return Funds(Usd(cash), "" if cash else short)
+        pocket = pockets[0] if pockets else ""
+        cash = Usd(max(await self.free(pocket), NO_USD))
+        elsewhere = await self.free() if pocket and not cash else NO_USD
+        if elsewhere <= 0:
+            return Funds(cash)
+        have = f"{elsewhere.normalize():f} USD is on other shards"
+        return Funds(cash, f"exchange_index {pocket} has no collateral ({have}): transfer some to it")
 
     async def cash(self) -> Usd:
         """USD of all shards, with what resting orders keep aside: the venue's balance leaves that out.
@@ -117,7 +120,7 @@ class Account:
         """
         free, resting, nets = await asyncio.gather(self.free(), self.resting(), self._nets())
         kept = (_kept(orders, nets.get(ticker, ZERO)) for ticker, orders in _by_ticker(resting).items())
-        return Usd(sum(free.values(), ZERO) + sum(kept, ZERO))
+        return Usd(free + sum(kept, ZERO))
 
     async def resting(self, ticker: str = "") -> tuple[OrderSeen, ...]:
         """Orders that rest, in one market or in all."""

@@ -111,5 +111,4 @@ async def check_collateral(account: Account) -> None:
 
 
 async def _has_anything(account: Account) -> bool:
-    free = await account.free()
-    return any(usd > 0 for usd in free.values()) or bool(await account.resting()) or await account.holds()
+    return await account.free() > 0 or bool(await account.resting()) or await account.holds()

@@ -32,7 +32,7 @@ async def test_collateral_on_the_wrong_shard(rig, venue):
     """One clear line that says where it is."""
     funds = await venue.funds([coin()])
     assert funds.cash == 0
-    assert funds.short == "exchange_index 2 has no collateral (1000 USD on 0): transfer some to it"
+    assert funds.short == "exchange_index 2 has no collateral (1000 USD is on other shards): transfer some to it"
 
 
 async def test_funds_of_two_pockets_at_once(rig, venue):
@@ -198,7 +198,7 @@ async def test_pages(rig, venue, monkeypatch):
     ("method", "path", "body"),
     [
         ("cash", "/portfolio/balance", {}),
-        ("cash", "/portfolio/balance", {"balance_breakdown": [{"exchange_index": 0, "balance": "x"}]}),
+        ("cash", "/portfolio/balance", {"balance_dollars": "x", "balance": 100}),
         ("cash", "/portfolio/positions", {"market_positions": [{"ticker": "A"}]}),
         ("open_orders", "/portfolio/orders", {"cursor": ""}),
     ],

@@ -264,3 +264,9 @@ async def test_warm_connections(rig, venue):
     assert await venue._poster.warm()
     pool = venue._rest._http._transport._pool
     assert len(pool.connections) >= venue.settings.warm_connections
+
+
+async def test_connections_that_cannot_be_warmed(rig, venue):
+    """Said, not raised."""
+    await rig.runner.cleanup()
+    assert not await venue._poster.warm()

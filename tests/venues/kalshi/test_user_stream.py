@@ -213,6 +213,18 @@ async def test_fills_of_one_moment(side, nets, last):
     assert str(made.position("RAIN-A").net) == f"{last}.00"
 
 
+def test_what_is_kept_is_bounded(monkeypatch):
+    """The longest untouched go first."""
+    monkeypatch.setattr("arbsaga.venues.kalshi.user_stream.MAX_ORDERS", 2)
+    made = stream()
+    for number in range(3):
+        more = {"order_id": f"v-{number}", "client_order_id": f"c-{number}"}
+        made.frame(frame("user_order", order_message(**more)), 0)
+        made.frame(frame("fill", fill_message(market_ticker=f"M-{number}", **more)), 0)
+    assert [made.knows(f"c-{number}") for number in range(3)] == [False, True, True]
+    assert made.moved() == ("M-1", "M-2")
+
+
 async def test_repeated_and_reordered_frames(rig, venue):
     """Each fill counts once, and a state never goes back."""
     rig.fault("duplicate_events")
