@@ -2,12 +2,14 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog
-from arbsaga_command import Arbsaga, in_folder, within
+from arbsaga_command import ARBSAGA, Arbsaga, in_folder, within
+from running import Running
 
 from workers import logs
 
@@ -35,3 +37,22 @@ def own_logs() -> Iterator[None]:
     structlog.reset_defaults()
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Start `arbsaga up ARGS --data-dir data`; whatever is left at the end of a test is stopped."""
+    started: list[Running] = []
+
+    def start(*args: str) -> Running:
+        env = {key: value for key, value in os.environ.items() if not key.startswith("ARBSAGA_")}
+        with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+            command = [str(ARBSAGA), "up", "--data-dir", "data", *args]
+            process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=out, stderr=err)
+        started.append(Running(tmp_path, tmp_path / "data", process))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
