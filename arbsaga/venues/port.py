@@ -162,7 +162,7 @@ class Venue(Protocol):
         """Every order of the account that rests."""
 
     async def fills_since(self, after_ms: int) -> tuple[AccountFill, ...]:
-        """Every fill of the account at or after this time."""
+        """Every fill of the account at or after this time, oldest first."""
 
     async def books(self, tokens: Sequence[str]) -> tuple[Book, ...]:
         """Fresh books by request, all from one answer, in the order asked. `read_ms` is the time of the answer."""
