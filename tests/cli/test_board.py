@@ -1,6 +1,7 @@
 """What the live view and the summary know: phases of legs, counts, times, capital, and how it is drawn."""
 
 import io
+import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -245,3 +246,29 @@ def test_a_run_that_waits_for_trades_says_why_once_for_each_reason() -> None:
     for now in (IDLE_S + 3, 2 * IDLE_S):
         idle.look(now)
     assert len(said) == 2, "a trade came: it waits anew"
+
+
+SPREAD = CAPITAL | {
+    "locked": [
+        {"venue": "kalshi", "pocket": "2", "usd": "7.1"},
+        {"venue": "polymarket", "pocket": "", "usd": "30"},
+    ]
+}
+
+
+def test_a_trade_over_two_venues_shows_the_venue_of_each_leg_and_when_it_pays() -> None:
+    at = moved(Phase.COMMITTED, 5, days="0.4")
+    for leg, venue in zip(at["trade"]["legs"], ("polymarket", "kalshi"), strict=True):
+        leg["venue"] = venue
+    screen = drawn(board(at, SPREAD), width=140)
+    assert "in the market kalshi/2 $7.10   polymarket $30.00" in screen
+    assert "pays in 0.4 d" in screen
+    assert re.search(r"p\S+k\S+", screen), screen
+    assert board(at).days == Decimal("0.4")
+
+
+def test_money_at_one_venue_needs_no_line_of_its_own() -> None:
+    one = CAPITAL | {"locked": [{"venue": "polymarket", "pocket": "", "usd": "30"}]}
+    assert "in the market" not in drawn(board(one))
+    assert board(one).locked == {"polymarket": Decimal(30)}
+    assert board(moved(Phase.COMMITTED, 5)).days is None

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
+import cli_make
 import pytest
-from cli_make import instrument, plan, record
+from cli_make import RULES, instrument, plan, record
 from temporalio.service import RPCError, RPCStatusCode
 
+from arbsaga.domain.fees import FeeSchedule
 from arbsaga.domain.instruments import Outcome
 from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import FillStatus
@@ -18,6 +20,7 @@ from arbsaga.errors import VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase
 from arbsaga.venues.port import MarketListing
+from arbsaga.venues.several import Several
 from workers import trader_process
 from workers.payouts import Payouts
 
@@ -28,11 +31,16 @@ class Paying:
 
     name: str = "sim"
     winners: dict[str, Outcome] = field(default_factory=dict)
+    values: dict[str, Decimal] = field(default_factory=dict)
+    down: bool = False
     unpaid: dict[str, Size] = field(default_factory=dict)
 
     async def listing(self, market: str) -> MarketListing:
+        if self.down:
+            raise VenueError(f"{self.name} does not answer")
         yes = instrument(market.removeprefix("m"))
-        return MarketListing(yes, yes.other(), market not in self.winners, self.winners.get(market))
+        decided = market in self.winners or market in self.values
+        return MarketListing(yes, yes.other(), not decided, self.winners.get(market), self.values.get(market))
 
     async def positions(self, tokens: Sequence[str]) -> Mapping[str, Size]:
         return {token: self.unpaid[token] for token in tokens if token in self.unpaid}
@@ -75,6 +83,43 @@ async def test_a_resolved_basket_is_paid_out_once_and_its_trade_is_told(desk: De
     assert desk.money == before + 20
     assert desk.told == ["T1"]
     assert desk.ledger.postings_balance() == 0
+
+
+async def test_a_market_that_paid_a_part_of_a_dollar_is_booked_as_such(desk: Desk) -> None:
+    """Kalshi settles an ambiguous market at a scalar value (Rule 6.3(c): YES $0.26, February 2026)."""
+    held(desk)
+    before = desk.money
+    desk.venue.winners, desk.venue.values = {"m0": Outcome.NO}, {"m1": Decimal("0.26")}
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before + 20 * Decimal("0.26")
+    assert desk.told == ["T1"]
+
+
+async def test_what_a_venue_keeps_below_its_precision_is_not_booked(desk: Desk, monkeypatch) -> None:
+    """Kalshi's balances are in whole cents: a scalar payout is cut off there (market settlement)."""
+    rounding = replace(RULES, fee=FeeSchedule(rounding=Usd(Decimal("0.01"))))
+    monkeypatch.setattr(cli_make, "RULES", rounding)
+    held(desk)
+    before = desk.money
+    desk.venue.values = {"m0": Decimal("0.2601"), "m1": Decimal(0)}
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before + Decimal("5.20")
+
+
+async def test_a_venue_that_is_down_is_asked_again_and_stops_no_other(desk: Desk) -> None:
+    held(desk)
+    before, there = desk.money, Paying("polymarket")
+    desk.payouts.venue = Several({"sim": desk.venue, "polymarket": there})  # type: ignore[dict-item]  # all it asks
+    desk.venue.winners, desk.venue.down = {"m0": Outcome.YES, "m1": Outcome.NO}, True
+    assert await desk.payouts.sweep() == 2
+    desk.venue.down = False
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before + 20
+    desk.venue.down, desk.payouts.venue = True, desk.venue  # type: ignore[assignment]  # all it asks
+    held_again = record(plan("T2"), Phase.COMMITTED, "20", "20")
+    desk.ledger.record(held_again)
+    with pytest.raises(VenueError):
+        await desk.payouts.sweep()
 
 
 async def test_two_sweeps_at_once_pay_once(desk: Desk) -> None:
