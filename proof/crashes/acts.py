@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import TradePlan
-from proof.crashes.scenarios import Act, Do
+from proof.crashes import kalshi
+from proof.crashes.scenario import Act, Do, Scenario
+from proof.crashes.setting import Setting
 from workers.converter import DATA_CONVERTER
 from workers.start import start_trade
 from workflows.arbitrage import ArbitrageWorkflow
@@ -41,24 +44,25 @@ class Truth:
 
 
 class Outsider:
-    """A person with the Temporal UI and the command line."""
+    """A person with the Temporal UI and the command line, and whatever befalls Kalshi."""
 
-    def __init__(self, client: Client, ledger: Ledger, queue: str) -> None:
-        self._client, self._ledger, self._queue = client, ledger, queue
+    def __init__(self, client: Client, ledger: Ledger, setting: Setting) -> None:
+        self._client, self._ledger, self._setting = client, ledger, setting
+        self._pausing: set[asyncio.Task[None]] = set()
         self.cut_off: list[str] = []
         """The runs that were terminated, by hand or by a reset."""
 
-    async def act(self, acts: tuple[Act, ...], workflow_id: str, truth: Truth) -> tuple[str, ...]:
+    async def act(self, scenario: Scenario, workflow_id: str, truths: Mapping[str, Truth]) -> tuple[str, ...]:
         """Do everything in order; says what could not be done, because its moment never came or was over."""
         missed = []
-        for act in acts:
-            if not await _comes(act, truth):
+        for act in scenario.acts:
+            if not await _comes(act, truths[act.venue]):
                 missed.append(f"{act.do} at {act.count} {act.kind} never came")
-            elif not await self._do(act.do, workflow_id):
+            elif not await self._do(act.do, workflow_id, scenario.away_s):
                 missed.append(f"{act.do} came too late: the trade had ended")
         return tuple(missed)
 
-    async def _do(self, do: Do, workflow_id: str) -> bool:
+    async def _do(self, do: Do, workflow_id: str, away_s: float) -> bool:
         try:
             match do:
                 case Do.ABORT:
@@ -71,6 +75,12 @@ class Outsider:
                     await self._reset(workflow_id, to_last=do is Do.RESET_LAST)
                 case Do.HALT:
                     await asyncio.to_thread(self._ledger.halt, "by hand")
+                case Do.KILL:
+                    kalshi.kill(self._setting.folder)
+                case Do.PAUSE:
+                    pausing = asyncio.create_task(kalshi.pause(self._setting.kalshi, away_s))
+                    self._pausing.add(pausing)
+                    pausing.add_done_callback(self._pausing.discard)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:  # what it says of a workflow that is over
                 raise
@@ -83,7 +93,7 @@ class Outsider:
         self.cut_off.append((await handle.describe()).run_id or "")
         plan = await planned(await handle.fetch_history())
         await handle.terminate("by hand")
-        assert await start_trade(self._client, plan, self._queue) is not None, "nothing else trades this basket"
+        assert await start_trade(self._client, plan, self._setting.queue) is not None, "nothing else trades this basket"
 
     async def _reset(self, workflow_id: str, *, to_last: bool) -> None:
         handle = self._client.get_workflow_handle(workflow_id)

@@ -41,6 +41,7 @@ def load() -> None:
 
     for name in (
         *("h2.connection", "httpcore", "anyio._backends._asyncio", "sqlalchemy.dialects.sqlite", "aiohttp.web"),
+        *("websockets.asyncio.client", "websockets.asyncio.server", "Crypto.PublicKey.ECC", "proof.crashes.kalshi"),
         *("polymarket", "proof.crashes.exchange", "proof.crashes.doomed", "proof.crashes.standby", "rich.table"),
     ):
         import_module(name)

@@ -14,7 +14,7 @@ from activities.desk import DeskActivities
 from activities.trading import TradingActivities
 from arbsaga.saga.messages import TradePlan, TradeRecord
 from proof.crashes import child
-from proof.crashes.knife import CutVenue, Knife
+from proof.crashes.knife import Knife
 from proof.crashes.setting import Case, Setting
 from workers.start import start_trade, tell_desk
 from workers.worker import build_worker
@@ -36,8 +36,8 @@ async def _work(setting: Setting, case: Case, plan: TradePlan, wire: Connection)
     knife = Knife(case.cut, wire)
     knife.fit()
     client = await child.connected(setting.temporal)
-    venue = CutVenue(setting.venue())
-    venue.knife = knife
+    venue = setting.venue()
+    knife.fit_post(venue)
     await venue.start()
     ledger = setting.ledger()
     trading = TradingActivities(venue, ledger, setting.pager())

@@ -1,6 +1,6 @@
 """What a case must end like: each breach is one sentence.
 
-The exchange's record is judged by `tools/check_truth.py`, which shares nothing with the trading code. Here is only
+The exchanges' records are judged by `tools/check_truth.py`, which shares nothing with the trading code. Here is only
 what that cannot see: that the workflow itself has ended, and says what the ledger says.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import ENDS, Phase
-from proof.crashes.setting import Setting
+from proof.crashes.setting import MEMBER, Setting
 from tools.check_truth import check
 
 LATE_MS = 1_000
@@ -25,7 +25,8 @@ def judge(setting: Setting, trade_id: str, phase: Phase | None, ledger: Ledger, 
     recorded = story.row.phase if story and story.row else None
     late_ms = ANY_TIME_MS if delivered_late else LATE_MS
     files = (setting.truth, setting.ledger_file, setting.alerts)
-    found = check(*files, setting.account, setting.wallet, late_ms=late_ms)
+    kalshi = setting.truths.get("kalshi")
+    found = check(*files, setting.account, setting.wallet, late_ms=late_ms, kalshi_truth=kalshi, kalshi_member=MEMBER)
     return [*ended(phase, recorded), *found.violations]
 
 

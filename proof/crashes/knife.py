@@ -18,10 +18,14 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.bridge.worker import Worker
 
 from arbsaga.domain.orders import OrderTerms, OrderView
-from arbsaga.venues.polymarket import PolymarketVenue, posting
+from arbsaga.venues.kalshi import posting as kalshi_posting
+from arbsaga.venues.polymarket import posting
+from arbsaga.venues.port import Venue
 from proof.crashes.cuts import Counter, Cut, How, Moment
 
 NAMES = {"ArbitrageWorkflow": "task", "HeldWorkflow": "held"}
+POSTS = ((posting, "post"), (kalshi_posting, "post_kalshi"))
+"""Where each venue's posts are traced, and what one is called."""
 
 
 class Knife:
@@ -80,7 +84,18 @@ class Knife:
         patch.object(Worker, "complete_activity_task", answered).start()
         patch.object(Worker, "poll_workflow_activation", begun).start()
         patch.object(Worker, "complete_workflow_activation", decided).start()
-        patch.object(posting._Envelope, "trace", self._traced(posting._Envelope.trace)).start()
+        for module, name in POSTS:
+            patch.object(module._Envelope, "trace", self._traced(module._Envelope.trace, name)).start()
+
+    def fit_post(self, venue: Venue) -> None:
+        """A moment between the ledger's note of the orders and their first byte."""
+        post = venue.post
+
+        async def posted(orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
+            self.at(Moment.WRITTEN, "post")
+            return await post(orders)
+
+        patch.object(venue, "post", posted).start()
 
     def _learn(self, activation: WorkflowActivation) -> None:
         evicted = any(job.HasField("remove_from_cache") for job in activation.jobs)
@@ -95,21 +110,10 @@ class Knife:
         if not self._replayed[run_id]:
             self.at(moment, self._runs[run_id])
 
-    def _traced(self, trace: Callable[..., Any]) -> Callable[..., Any]:
+    def _traced(self, trace: Callable[..., Any], name: str) -> Callable[..., Any]:
         async def traced(envelope: object, event: str, info: dict[str, Any]) -> None:
             await trace(envelope, event, info)
             if event.endswith(".send_request_body.complete"):
-                self.at(Moment.FLYING, "post")
+                self.at(Moment.FLYING, name)
 
         return traced
-
-
-class CutVenue(PolymarketVenue):
-    """The venue, with a moment between the ledger's note of the orders and their first byte."""
-
-    knife: Knife
-
-    async def post(self, orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
-        """As the venue's own."""
-        self.knife.at(Moment.WRITTEN, "post")
-        return await super().post(orders)

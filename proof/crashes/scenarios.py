@@ -1,87 +1,23 @@
-"""The scenarios: what goes wrong in a trade before its worker is cut off as well.
+"""The scenarios at one venue, and all of them by name."""
 
-Faults are the exchange's own (arbsaga/exchange/faults.py); `{0}`, `{1}` in them stand for the tokens of the legs.
-"""
+from dataclasses import replace
 
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from enum import StrEnum
-
-from arbsaga.domain.money import Usd
-from arbsaga.saga.messages import Patience, Phase, UndoLimits
-
-PATIENCE = Patience(
-    entry=1_000,
-    undo=800,
-    send_by=3_500,
-    http=1_000,
-    prove=300,
-    settle=60_000,
-    one_sided=1_000,
-    retry_min=50,
-    retry_max=200,
+from proof.crashes.across import ACROSS
+from proof.crashes.scenario import (
+    ANY_END,
+    EITHER,
+    FLAT,
+    HASTY,
+    HELD,
+    NO_LOSS,
+    PATIENCE,
+    REFUSED,
+    SHORT_BALANCE,
+    Act,
+    Do,
+    Scenario,
 )
-"""`send_by` outlives a worker's death (2 s), so that its successor could send, and must know better."""
-HASTY = replace(PATIENCE, send_by=1_000)
-"""As in production: after a death it is too late to send."""
-LIMITS = UndoLimits(loss_budget=Usd(Decimal(20)))
-NO_LOSS = UndoLimits(loss_budget=Usd(Decimal(0)), rounds=2)
-"""No way out is cheap enough: the trade ends HELD."""
-SHORT_BALANCE = "not enough balance / allowance"
 
-
-class Do(StrEnum):
-    """What is done to a trade from outside."""
-
-    ABORT = "abort"
-    CANCEL = "cancel"
-    """In the Temporal UI."""
-    TERMINATE = "terminate"
-    """In the Temporal UI; then the same plan is run again."""
-    RESET = "reset"
-    """In the Temporal UI, to its first task."""
-    RESET_LAST = "reset-last"
-    """In the Temporal UI, to its last task."""
-    HALT = "halt"
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """`do` it once the truth journal has `count` lines of `kind` on this trade; count 0: as soon as it was started."""
-
-    do: Do
-    kind: str = "order"
-    count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A trade and what befalls it. `story` says it in a sentence; `ends` are the ends of an uncut run.
-
-    `emptied`: legs whose limit takes in the whole book, so that `lose_leg` leaves none of it to complete from.
-    `linger_s`: how long after the end something may still arrive at the exchange.
-    """
-
-    name: str
-    story: str
-    legs: int = 2
-    faults: tuple[str, ...] = ()
-    patience: Patience = PATIENCE
-    undo: UndoLimits = LIMITS
-    emptied: tuple[int, ...] = ()
-    acts: tuple[Act, ...] = ()
-    halted: bool = False
-    deskless: bool = False
-    linger_s: float = 0
-    ends: frozenset[Phase] = field(default=frozenset({Phase.COMMITTED}))
-
-
-DONE = frozenset({Phase.COMMITTED})
-FLAT = frozenset({Phase.FLAT})
-EITHER = frozenset({Phase.COMMITTED, Phase.FLAT})
-HELD = frozenset({Phase.HELD})
-REFUSED = frozenset({Phase.REFUSED})
-ANY_END = frozenset({Phase.COMMITTED, Phase.FLAT, Phase.REFUSED, Phase.HELD})
 LOSE_1 = "lose_leg,count=1,token={1}"
 REST_1 = "unmatched,count=1,token={1}"
 
@@ -309,4 +245,4 @@ INTERVENTIONS = (
 )
 """Terminate and Reset in the Temporal UI; uncut, and cut at chosen points."""
 
-BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *INTERVENTIONS)}
+BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *INTERVENTIONS, *ACROSS)}

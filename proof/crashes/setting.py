@@ -6,17 +6,28 @@ from pathlib import Path
 from arbsaga.errors import UnknownThing
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
-from arbsaga.venues.polymarket import PolymarketSettings
+from arbsaga.venues.kalshi import KalshiSettings, KalshiVenue
+from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue
+from arbsaga.venues.port import Venue
+from arbsaga.venues.several import Several
 from proof.crashes.cuts import Cut
-from proof.crashes.scenarios import BY_NAME, PATIENCE, Scenario
+from proof.crashes.scenario import PATIENCE, Scenario
+from proof.crashes.scenarios import BY_NAME
 
 CASH = 1_000_000
-"""USD that an account begins with."""
+"""USD that an account begins with; at Kalshi on each of its shards."""
+MEMBER, KEY_ID = "paper", "5b1f1a3c-0000-4000-8000-000000000001"
+"""The account's name and key at Kalshi."""
+SHARDS = (0, 2, 3)
+TRUTH = "truth-kalshi.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One account with an exchange, a ledger and a task queue of its own; several share the Temporal server."""
+    """One account with an exchange, a ledger and a task queue of its own; several share the Temporal server.
+
+    `kalshi` is the URL of its exchange at the other venue, with the key of the account there; empty where it has none.
+    """
 
     folder: Path
     temporal: str
@@ -25,6 +36,8 @@ class Setting:
     wallet: str
     account: str
     mutation: str = ""
+    kalshi: str = ""
+    kalshi_key: str = ""
 
     @property
     def queue(self) -> str:
@@ -40,6 +53,11 @@ class Setting:
     def truth(self) -> Path:
         """The exchange's own record."""
         return self.folder / "truth.jsonl"
+
+    @property
+    def truths(self) -> dict[str, Path]:
+        """The records of all its exchanges, by venue."""
+        return {"polymarket": self.truth} | ({"kalshi": self.folder / TRUTH} if self.kalshi else {})
 
     @property
     def alerts(self) -> Path:
@@ -59,9 +77,17 @@ class Setting:
         """A pager that only writes down."""
         return Pager([], self.alerts, lambda _: None)
 
-    def venue(self) -> PolymarketSettings:
-        """The account at its exchange."""
-        return replace(PolymarketSettings.at(self.exchange, self.key), post_timeout_ms=PATIENCE.http)
+    def venue(self) -> Venue:
+        """The account at its exchange, or at both; not yet connected."""
+        polymarket = PolymarketVenue(
+            replace(PolymarketSettings.at(self.exchange, self.key), post_timeout_ms=PATIENCE.http)
+        )
+        if not self.kalshi:
+            return polymarket
+        settings = KalshiSettings.at(self.kalshi, KEY_ID, self.kalshi_key)
+        return Several(
+            {"polymarket": polymarket, "kalshi": KalshiVenue(replace(settings, post_timeout_ms=PATIENCE.http))}
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,13 @@ from activities.trading import TradingActivities
 from arbsaga.domain.money import Usd
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase, TradePlan
-from arbsaga.venues.polymarket import PolymarketVenue
+from arbsaga.venues.port import Venue
 from proof.crashes import child
 from proof.crashes.acts import Outsider, Truth
 from proof.crashes.books import Books
 from proof.crashes.judge import MANY_EVENTS, judge
 from proof.crashes.replaying import differs
-from proof.crashes.setting import CASH, Case, CaseResult, Setting
+from proof.crashes.setting import CASH, SHARDS, Case, CaseResult, Setting
 from workers.start import start_desk, tell_desk
 from workers.worker import build_worker
 from workflows.arbitrage import ArbitrageWorkflow
@@ -73,7 +73,7 @@ class _Run:
 
     case: Case
     plan: TradePlan
-    truth: Truth
+    truths: Mapping[str, Truth]
     acting: asyncio.Task[tuple[str, ...]]
     began: float = field(default_factory=time.monotonic)
     working: asyncio.Task[None] | None = None
@@ -90,10 +90,10 @@ class _Run:
 class Standby:
     """One account's second worker, and its stage manager."""
 
-    def __init__(self, setting: Setting, client: Client, venue: PolymarketVenue, ledger: Ledger) -> None:
+    def __init__(self, setting: Setting, client: Client, venue: Venue, ledger: Ledger) -> None:
         self._setting, self._client, self._ledger = setting, client, ledger
         self._books = Books(setting, venue)
-        self._outsider = Outsider(client, ledger, setting.queue)
+        self._outsider = Outsider(client, ledger, setting)
         trading = TradingActivities(venue, ledger, setting.pager())
         desk = DeskActivities(client, ledger, partial(tell_desk, client, setting.desk_queue))
         self._activities = [*trading.all(), *desk.all()]
@@ -106,10 +106,12 @@ class Standby:
     async def open(cls, setting: Setting) -> "Standby":
         """Connected, with the account's desk at work."""
         client = await child.connected(setting.temporal)
-        venue = PolymarketVenue(setting.venue())
+        venue = setting.venue()
         await venue.start()
         ledger = setting.ledger()
-        ledger.open_account(setting.account, venue.name, Usd(Decimal(CASH)))
+        ledger.open_account(setting.account, "polymarket", Usd(Decimal(CASH)))
+        if setting.kalshi:
+            ledger.open_account(setting.account, "kalshi", Usd(Decimal(CASH * len(SHARDS))))
         standby = cls(setting, client, venue, ledger)
         await standby._books.open()
         return standby
@@ -129,13 +131,13 @@ class Standby:
         if scenario.deskless:
             await desk.terminate("nobody is there")
         idle = asyncio.create_task(_nothing())
-        self._now = _Run(case, plan, Truth(self._setting.truth), idle)
+        self._now = _Run(case, plan, _truths(self._setting), idle)
         return plan
 
     async def started(self) -> None:
         """The trade is under way: what is to be done to it from outside is done in its time."""
         run = self._run
-        run.acting = asyncio.create_task(self._outsider.act(run.case.story.acts, run.workflow_id, run.truth))
+        run.acting = asyncio.create_task(self._outsider.act(run.case.story, run.workflow_id, run.truths))
 
     async def take_over(self) -> None:
         """Work on the trade from now on."""
@@ -166,7 +168,8 @@ class Standby:
             await run.working
         missed = await run.acting if run.acting.done() else ("not everything was done to it",)
         run.acting.cancel()
-        late = any(fault.startswith("late_post") for fault in run.case.story.faults)
+        story = run.case.story
+        late = any(fault.startswith("late_post") for fault in (*story.faults, *story.kalshi))
         wrong = run.wrong + await asyncio.to_thread(
             judge, self._setting, run.plan.trade_id, run.phase, self._ledger, delivered_late=late
         )
@@ -241,6 +244,10 @@ class Standby:
         if run.case.cut is not None or run.case.forgetful or run.phase in run.case.story.ends:
             return []
         return [f"uncut it ended {run.phase}, not {' or '.join(sorted(run.case.story.ends))}"]
+
+
+def _truths(setting: Setting) -> Mapping[str, Truth]:
+    return {venue: Truth(path) for venue, path in setting.truths.items()}
 
 
 async def _nothing() -> tuple[str, ...]:

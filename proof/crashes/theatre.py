@@ -15,20 +15,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from Crypto.PublicKey import ECC
+
 from arbsaga.errors import Unavailable
 from arbsaga.saga.messages import TradePlan
 from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue, generate_key
-from proof.crashes import doomed, exchange, standby
+from proof.crashes import admin, doomed, exchange, kalshi, standby
 from proof.crashes.child import forks
 from proof.crashes.cuts import How
-from proof.crashes.setting import Case, CaseResult, Setting
+from proof.crashes.setting import KEY_ID, MEMBER, Case, CaseResult, Setting
 from workers.connect import TemporalSettings, prepare
 from workers.temporal_server import EmbeddedTemporal
 
@@ -88,27 +90,35 @@ class Server:
 
 
 class Stage:
-    """One account: its exchange and standby processes, for one case after the other."""
+    """One account: its exchange and standby processes, for one case after the other; `across`: an exchange of Kalshi
+    too."""
 
-    def __init__(self, folder: Path, temporal: str, seed: int, mutation: str) -> None:
-        """Starts both processes. Raises Unavailable where they do not come up."""
+    def __init__(self, folder: Path, temporal: str, seed: int, mutation: str, *, across: bool = False) -> None:
+        """Starts the processes. Raises Unavailable where they do not come up."""
         folder.mkdir(parents=True)
         key = generate_key().get_secret_value()
         wallet = PolymarketVenue(PolymarketSettings.at("http://127.0.0.1:1", key)).wallet
         self._forks = forks()
         self._processes: list[BaseProcess] = []
-        wire = self._start(exchange.main, folder, wallet, seed)
+        process, wire = self._start(exchange.main, folder, wallet, seed)
+        self._processes.append(process)
         url = _received(wire, READY_LIMIT_S)
         account = f"a{seed}-{secrets.token_hex(4)}"
-        self.setting = Setting(folder, temporal, url, key, wallet, account, mutation)
-        self._standby = self._start(standby.main, self.setting)
+        self._keeper, pem = None, ""
+        if across:
+            self._keeper, pem = self._kalshi(folder, seed)
+        kalshi_url = self._keeper.url if self._keeper else ""
+        self.setting = Setting(folder, temporal, url, key, wallet, account, mutation, kalshi_url, pem)
+        process, self._standby = self._start(standby.main, self.setting)
+        self._processes.append(process)
         _received(self._standby, READY_LIMIT_S)
 
     def run(self, case: Case) -> CaseResult:
         """One case, to its judgement. Raises Unavailable where a process of the stage itself is gone or hangs."""
+        if self._keeper is not None:
+            self._keeper.away_s = case.story.away_s
         plan: TradePlan = self._ask("prepare", case)
-        wire = self._start(doomed.main, self.setting, case, plan)
-        worker = self._processes.pop()
+        worker, wire = self._start(doomed.main, self.setting, case, plan)
         try:
             reached, trace = self._until_cut(wire, worker)
             self._ask("take_over")
@@ -121,7 +131,9 @@ class Stage:
             wire.close()
 
     def close(self) -> None:
-        """Kill both processes."""
+        """Kill the processes."""
+        if self._keeper is not None:
+            self._keeper.close()
         for process in self._processes:
             process.kill()
             process.join()
@@ -161,13 +173,32 @@ class Stage:
         assert answered == name, "calls are answered in order"
         return answer
 
-    def _start(self, target: Callable[..., None], *arguments: object) -> Connection:
+    def _kalshi(self, folder: Path, seed: int) -> tuple[kalshi.Keeper, str]:
+        """The other exchange, with a key of the account registered; the private key as PEM."""
+
+        def start(port: int) -> tuple[BaseProcess, str]:
+            process, wire = self._start(kalshi.main, folder, port, seed)
+            return process, _received(wire, READY_LIMIT_S)
+
+        keeper, key = kalshi.Keeper(start), ECC.generate(curve="Ed25519")
+        public = key.public_key().export_key(format="PEM")
+        admin.call(keeper.url, "POST", "keys", {"address": MEMBER, "key_id": KEY_ID, "public_key": public})
+        return keeper, str(key.export_key(format="PEM"))
+
+    def _start(self, target: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
         ours, theirs = self._forks.Pipe()
         process = self._forks.Process(target=target, args=(*arguments, theirs), daemon=True)
         process.start()
         theirs.close()
-        self._processes.append(process)
-        return ours
+        return process, ours
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """Cases for one kind of stage."""
+
+    across: bool
+    cases: "SimpleQueue[Case]" = field(default_factory=SimpleQueue)
 
 
 class Theatre:
@@ -181,23 +212,29 @@ class Theatre:
 
     def run(self, cases: Iterable[Case], stages: int, deadline: float = float("inf")) -> list[CaseResult]:
         """All cases, on `stages` stages at once. Those not begun by `deadline` (monotonic) are left out."""
-        todo: SimpleQueue[Case] = SimpleQueue()
+        alone, across = Todo(across=False), Todo(across=True)
         for case in cases:
-            todo.put(case)
-        with ThreadPoolExecutor(stages) as pool:
-            parts = list(pool.map(lambda _: list(self._work(todo, deadline)), range(stages)))
-        return [result for part in parts for result in part]
+            (across if case.story.across else alone).cases.put(case)
+        number = alone.cases.qsize() + across.cases.qsize()
+        first = round(stages * across.cases.qsize() / number) if number else 0
 
-    def _work(self, todo: "SimpleQueue[Case]", deadline: float) -> Iterator[CaseResult]:
+        def work(seat: int) -> list[CaseResult]:
+            order = (across, alone) if seat < first else (alone, across)
+            return [result for todo in order for result in self._work(todo, deadline)]
+
+        with ThreadPoolExecutor(stages) as pool:
+            return [result for part in pool.map(work, range(stages)) for result in part]
+
+    def _work(self, todo: "Todo", deadline: float) -> Iterator[CaseResult]:
         """One stage after the other: what a broken case leaves behind must not be held against the next."""
         stage: Stage | None = None
         try:
             while time.monotonic() < deadline:
                 try:
-                    case = todo.get_nowait()
+                    case = todo.cases.get_nowait()
                 except Empty:
                     return
-                stage = stage or self._stage()
+                stage = stage or self._stage(todo)
                 result = _tried(stage, case)
                 yield result
                 if result.violations:
@@ -207,10 +244,10 @@ class Theatre:
             if stage is not None:
                 stage.close()
 
-    def _stage(self) -> Stage:
+    def _stage(self, todo: "Todo") -> Stage:
         with self._lock:
             seed = next(self._seeds)
-        return Stage(self.folder / f"stage-{seed}", self.server.address, seed, self._mutation)
+        return Stage(self.folder / f"stage-{seed}", self.server.address, seed, self._mutation, across=todo.across)
 
 
 @contextmanager

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import orjson
 
-QUIET = ("opened", "event", "market", "account", "allowance", "balance")
+from proof.crashes.setting import TRUTH
+
+QUIET = ("opened", "series", "event", "market", "account", "allowance", "balance")
 
 
 def shown(folder: Path) -> str:
@@ -14,6 +16,8 @@ def shown(folder: Path) -> str:
     for log in sorted(folder.glob("*.log")):
         parts += [f"-- {log.name}", log.read_text(errors="replace")]
     parts += ["-- the exchange's record", *_told(folder / "truth.jsonl")]
+    if (folder / TRUTH).exists():
+        parts += ["-- Kalshi's record", *_told(folder / TRUTH)]
     alerts = folder / "alerts.jsonl"
     if alerts.exists():
         parts += ["-- pages", alerts.read_text()]
