@@ -22,6 +22,8 @@ from arbsaga.reconcile.incidents import Incidents
 from arbsaga.reconcile.looking import Question
 from arbsaga.saga.messages import Page
 from arbsaga.venues.port import Venue
+from arbsaga.venues.several import venue_of
+from workers.accounts import parts_of
 from workers.temporal_probe import probe
 
 log = structlog.get_logger(__name__)
@@ -83,15 +85,19 @@ async def look(venue: "WatchedVenue", ledger: Ledger, settings: WatchSettings) -
     """One look. The ledger after the venue: whatever the venue shows by then was written down before it was sent."""
     troubles: dict[Kind, str] = {}
     at_venue, in_ledger, question = None, None, None
+    down: Mapping[str, str] = {}
     temporal = asyncio.ensure_future(_temporal(settings))
     with _noted(troubles, Kind.LEDGER):
         question = await asyncio.to_thread(looking.question, ledger, settings.account)
     if question:
         with _noted(troubles, Kind.VENUE):
-            at_venue = await venue.look(question)
+            at_venue, down = await venue.look(question)
     if at_venue:
         with _noted(troubles, Kind.LEDGER):
             in_ledger = await asyncio.to_thread(looking.read, ledger, settings.account, at_venue)
+    if down:
+        troubles[Kind.VENUE] = "; ".join(f"{name}: {why}" for name, why in down.items())
+        in_ledger = looking.without(in_ledger, down) if in_ledger else None
     if at_venue and in_ledger and (odd := mismatches(at_venue, in_ledger)):
         markets: Mapping[str, str] = {}
         with _noted(troubles, Kind.LEDGER):
@@ -100,7 +106,8 @@ async def look(venue: "WatchedVenue", ledger: Ledger, settings: WatchSettings) -
             at_venue = replace(at_venue, resolved=await venue.resolved(markets))
     if why := await temporal:
         troubles[Kind.TEMPORAL] = why
-    return Snapshot(_now_ms(), at_venue, in_ledger, troubles, settings.stalled_ms, settings.settle_ms)
+    limits = settings.stalled_ms, settings.settle_ms
+    return Snapshot(_now_ms(), at_venue, in_ledger, troubles, *limits, partial=bool(down))
 
 
 @contextlib.contextmanager
@@ -108,7 +115,7 @@ def _noted(troubles: dict[Kind, str], kind: Kind) -> Iterator[None]:
     try:
         yield
     except (ArbsagaError, TimeoutError) as error:
-        troubles[kind] = str(error) or f"no answer within {VENUE_LIMIT_S:g} s"
+        troubles[kind] = _words(error)
         log.warning("cannot look", at=kind, why=troubles[kind])
 
 
@@ -117,44 +124,88 @@ async def _temporal(settings: WatchSettings) -> str:
 
 
 class WatchedVenue:
-    """A venue that is started when it can be; until then every look at it fails, saying why."""
+    """The account's venues, each started when it can be. One that is down stops no look at the others."""
 
     def __init__(self, open_venue: Callable[[], Venue], shares_every_ms: int) -> None:
         self._open, self._shares_every_s = open_venue, shares_every_ms / 1000
         self._next_shares = time.monotonic()
-        self._venue: Venue | None = None
+        self._parts: dict[str, Venue] = {}
+        self._whole = False
         self._resolved: frozenset[str] = frozenset()
 
-    async def look(self, question: Question) -> AtVenue:
-        """Open orders, recent fills, and balances when they are due. Raises UserError, VenueError, TimeoutError."""
+    async def look(self, question: Question) -> tuple[AtVenue, Mapping[str, str]]:
+        """Open orders, recent fills, and balances when they are due; and why which venue is not in it.
+
+        Raises UserError, VenueError, TimeoutError where no venue can be looked at.
+        """
         due = time.monotonic() >= self._next_shares
-        async with asyncio.timeout(VENUE_LIMIT_S):
-            found = await looking.ask(await self._started(), question, balances=due)
+        down = await self._start()
+        answers = await asyncio.gather(
+            *(self._ask(name, question, due) for name in self._parts), return_exceptions=True
+        )
+        looks, failed = [], list(down.values())
+        for name, answer in zip(self._parts, answers, strict=True):
+            if isinstance(answer, AtVenue):
+                looks.append(answer)
+            elif isinstance(answer, ArbsagaError | TimeoutError):
+                failed.append(answer)
+                down[name] = answer
+            else:
+                raise answer
+        if not looks:
+            raise failed[0]
         if due:
             self._next_shares = time.monotonic() + self._shares_every_s
-        return found
+        return looking.together(looks), {name: _words(error) for name, error in down.items()}
 
     async def resolved(self, markets: Mapping[str, str]) -> frozenset[str]:
         """Those of these tokens whose market is decided; a decision is remembered, since it is final."""
         async with asyncio.timeout(VENUE_LIMIT_S):
-            self._resolved = await looking.decided(await self._started(), markets, self._resolved)
+            for name, part in self._parts.items():
+                mine = {token: market for token, market in markets.items() if self._is_of(token, name)}
+                self._resolved = await looking.decided(part, mine, self._resolved)
         return self._resolved
 
     async def close(self) -> None:
         """Release its connections."""
-        if self._venue is not None:
-            await self._venue.close()
+        for part in self._parts.values():
+            await part.close()
 
-    async def _started(self) -> Venue:
-        if self._venue is None:
-            venue = self._open()
+    async def _ask(self, name: str, question: Question, balances: bool) -> AtVenue:
+        tokens = frozenset(token for token in question.tokens if self._is_of(token, name))
+        async with asyncio.timeout(VENUE_LIMIT_S):
+            return await looking.ask(self._parts[name], replace(question, tokens=tokens), balances=balances)
+
+    def _is_of(self, token: str, name: str) -> bool:
+        """Whether a token is of this venue; of the only one any is."""
+        return (self._whole and len(self._parts) == 1) or venue_of(token) == name
+
+    async def _start(self) -> dict[str, ArbsagaError | TimeoutError]:
+        """Start what is not started. Returns what failed, by venue. Raises UserError where none can be opened."""
+        down: dict[str, ArbsagaError | TimeoutError] = {}
+        if self._whole:
+            return down
+        for name, part in parts_of(self._open()).items():
+            if name in self._parts:
+                await part.close()
+                continue
             try:
-                await venue.start()
+                async with asyncio.timeout(VENUE_LIMIT_S):
+                    await part.start()
+            except (ArbsagaError, TimeoutError) as error:
+                await part.close()
+                down[name] = error
             except BaseException:
-                await venue.close()
+                await part.close()
                 raise
-            self._venue = venue
-        return self._venue
+            else:
+                self._parts[name] = part
+        self._whole = not down
+        return down
+
+
+def _words(error: ArbsagaError | TimeoutError) -> str:
+    return str(error) or f"no answer within {VENUE_LIMIT_S:g} s"
 
 
 @dataclass(slots=True)

@@ -141,6 +141,7 @@ class Snapshot:
     """One look. `venue` and `ledger` are None when they could not be read; `troubles` says of what and why.
 
     `stalled_ms`: a trade without progress for so long is paged. `settle_ms`: fills may take so long to settle.
+    `partial`: a venue could not be read, and both records leave out what it concerns: then nothing is over.
     """
 
     now_ms: int
@@ -149,11 +150,12 @@ class Snapshot:
     troubles: Mapping[Kind, str] = field(default_factory=dict)
     stalled_ms: int = 30_000
     settle_ms: int = 600_000
+    partial: bool = False
 
     @property
     def judged(self) -> frozenset[Kind]:
         """What this look could decide: of these kinds, what it did not find is over."""
-        if self.venue is None or self.ledger is None:
+        if self.venue is None or self.ledger is None or self.partial:
             return frozenset({Kind.TEMPORAL, Kind.VENUE, Kind.LEDGER})
         undecided = set(_FILLS)
         if self.venue.shares is None:

@@ -5,13 +5,15 @@ The ledger's methods are synchronous and so are those here that read it: call th
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.domain.orders import Fill
 from arbsaga.ledger import Intent, Ledger
 from arbsaga.reconcile.findings import AtVenue, InLedger, overbooked, unbooked
 from arbsaga.saga.messages import ENDS
 from arbsaga.venues.port import Venue
+from arbsaga.venues.several import venue_of
 
 LOOK_BACK_MS = 600_000
 """How far back fills are read in any case; further for a trade that is in flight, to FARTHEST_BACK_MS."""
@@ -68,6 +70,29 @@ def read(ledger: Ledger, account: str, at_venue: AtVenue) -> InLedger:
         updated_ms={row.trade_id: row.updated_ms for row in ledger.trades(open_only=True)},
         cash=cash if cash or shares else None,
         opened_ms=ledger.opened_ms(account),
+    )
+
+
+def without(in_ledger: InLedger, venues: Collection[str]) -> InLedger:
+    """What the ledger has of the other venues alone; a trade that has an order at one of these is left out whole."""
+    left_out = {one.terms.trade_id for one in in_ledger.in_flight if one.terms.instrument.venue in venues}
+    return replace(
+        in_ledger,
+        in_flight=tuple(one for one in in_ledger.in_flight if one.terms.trade_id not in left_out),
+        shares={token: size for token, size in in_ledger.shares.items() if venue_of(token) not in venues},
+        cash=None,
+    )
+
+
+def together(looks: Collection[AtVenue]) -> AtVenue:
+    """The looks at several venues as one; without cash and shares where one of them did not ask."""
+    shares = [look.shares for look in looks if look.shares is not None]
+    cash = [look.cash for look in looks if look.cash is not None]
+    return AtVenue(
+        orders=tuple(order for look in looks for order in look.orders),
+        fills=tuple(fill for look in looks for fill in look.fills),
+        shares={token: size for one in shares for token, size in one.items()} if len(shares) == len(looks) else None,
+        cash=Usd(sum(cash, NO_USD)) if len(cash) == len(looks) else None,
     )
 
 
