@@ -111,6 +111,11 @@ class Trade:
         """The most shares of the leg that can be held by the end."""
         return Size(self._sums[leg].most)
 
+    def returning(self, leg: int) -> Size:
+        """Shares of the leg that come back where sales or hedges of it that are not final yet FAIL."""
+        reducing = (view for view in self.of_leg(leg) if view.terms.purpose not in ADDING)
+        return Size(sum((fill.size for view in reducing for fill in view.fills if not fill.status.final), NO_SIZE))
+
     @once
     def hedged(self) -> Size:
         """Units of the basket that are held on every leg (the worst case)."""

@@ -131,7 +131,10 @@ def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
     pairs = ZERO
     for index, leg in enumerate(trade.legs):
         gap = trade.least(index) - target * leg.ratio
-        chosen = _reduce(index, leg, gap, books, sellable) if gap > 0 else _complete(index, leg, -gap, books)
+        if gap > 0:
+            chosen = _reduce(index, leg, gap, books, sellable)
+        else:
+            chosen = _complete(index, leg, min(-gap, _room(trade, index)), books) if gap else []
         moves += chosen
         change = sum((move.size for move in chosen), ZERO)
         held = trade.least(index) + (change if gap < 0 else -change)
@@ -141,6 +144,11 @@ def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
     cost = sum((move.cost for move in moves), ZERO)
     payout = max(ZERO, min(after)) * trade.plan.basket.payout + pairs
     return WayOut(tuple(moves), Usd(payout - trade.spent - cost), equal=min(after) == max(after))
+
+
+def _room(trade: Trade, index: int) -> Decimal:
+    """How much a leg may still be completed: a sale or hedge of it that FAILS must not bring it above its plan."""
+    return trade.plan.legs[index].size - trade.least(index) - trade.returning(index)
 
 
 def _complete(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book]) -> list[Move]:

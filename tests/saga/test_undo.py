@@ -10,7 +10,7 @@ from arbsaga.domain.baskets import BasketKind, cross
 from arbsaga.domain.fees import FeeSchedule
 from arbsaga.domain.instruments import Band, Instrument, MarketRules, Outcome, Side
 from arbsaga.domain.money import Price, Size, Usd
-from arbsaga.domain.orders import OrderState, Purpose
+from arbsaga.domain.orders import FillStatus, OrderState, Purpose
 from arbsaga.saga import judge, undo
 from arbsaga.saga.messages import PlannedLeg
 from arbsaga.saga.trade import Trade
@@ -161,6 +161,16 @@ def test_a_naked_complement_is_paired_by_buying_the_leg() -> None:
     naked = trade((DONE, "0"), (DONE, "0")).with_orders([view(hedge, filled="20")])
     move = only_move(undo.choose(naked, market(book("yes0", "0.38", "0.42"))))
     assert (move.leg, move.purpose, move.size) == (0, Purpose.COMPLETE, 20)
+
+
+def test_what_a_failed_sale_would_bring_back_is_not_bought_again() -> None:
+    """8 of 20 were sold and can FAIL: completing all 8 again could leave 28. It waits until the sale is final."""
+    entries = judge.entry_orders(plan())
+    leave = replace(entries[0], attempt=2, purpose=Purpose.EXIT, side=Side.SELL)
+    books = market(book("yes0", "0.38", "0.42"), book("yes1", None, None))
+    begun = trade((DONE, "20"), (DONE, "20"))
+    assert undo.choose(begun.with_orders([view(leave, filled="8", status=FillStatus.MATCHED)]), books) is None
+    assert only_move(undo.choose(begun.with_orders([view(leave, filled="8")]), books)).size == 8
 
 
 def test_undo_orders_are_new_attempts_with_their_own_fence() -> None:
