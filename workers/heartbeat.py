@@ -52,14 +52,16 @@ class Heart:
         *,
         account: str,
         lock_file: Path,
+        venue: str = "polymarket",
         rhythm: Rhythm | None = None,
     ) -> None:
-        """`open_switch` may raise UserError: it is tried again. `account` is the ledger's.
+        """`open_switch` may raise UserError: it is tried again. `account` is the ledger's, `venue` the switch's.
 
         `lock_file` stays empty; what outlives the process stands beside it, its name ending in `.armed`.
         """
         self._open, self._ledger, self._pager = open_switch, ledger, pager
-        self._account, self._lock_file, self._rhythm = account, lock_file, rhythm or Rhythm()
+        self._account, self._venue = account, venue
+        self._lock_file, self._rhythm = lock_file, rhythm or Rhythm()
         self._armed_file = lock_file.with_suffix(".armed")
         self._lock: IO[str] | None = None
         self._switch: DeadMan | None = None
@@ -125,8 +127,9 @@ class Heart:
                 self._armed, self._last = True, last
 
     def _may_rest(self) -> bool:
-        """Whether an order of the account may rest, HELD trades' included."""
-        return any(one.account == self._account for one in self._ledger.open_intents())
+        """Whether an order of the account may rest at this venue, HELD trades' included."""
+        mine = (one.terms for one in self._ledger.open_intents() if one.account == self._account)
+        return any(terms.instrument.venue == self._venue for terms in mine)
 
     async def _beat(self) -> None:
         assert self._switch is not None, "the owner has opened the switch"

@@ -61,9 +61,10 @@ class Switch:
         """Nothing is open."""
 
 
-def heart(folder: Path, switch: Switch, *, resting: bool) -> Heart:
-    """With an order of ours that may rest, or none."""
-    ledger = SimpleNamespace(open_intents=lambda: [SimpleNamespace(account="main")] if resting else [])
+def heart(folder: Path, switch: Switch, *, resting: bool, venue: str = "polymarket") -> Heart:
+    """With an order of ours that may rest at a venue, or none."""
+    terms = SimpleNamespace(instrument=SimpleNamespace(venue=venue))
+    ledger = SimpleNamespace(open_intents=lambda: [SimpleNamespace(account="main", terms=terms)] if resting else [])
     lock = folder / "heartbeat.lock"
     return Heart(lambda: switch, ledger, None, account="main", lock_file=lock, rhythm=Rhythm(0.01, 0.01, 0.01))
 
@@ -118,3 +119,15 @@ async def test_what_cannot_be_read_is_tried_again_and_another_keys_chain_is_left
     stop.set()
     await task
     assert switch.carried[0] == "123"
+
+
+async def test_an_order_that_rests_at_another_venue_arms_nothing(tmp_path: Path) -> None:
+    """Kalshi has no such switch, and Polymarket's would cancel nothing of it."""
+    switch, stop = Switch(), asyncio.Event()
+    task = asyncio.create_task(heart(tmp_path, switch, resting=True, venue="kalshi").run(stop))
+    deadline = time.monotonic() + 0.3
+    while not switch.carried and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    stop.set()
+    await task
+    assert switch.carried == []
