@@ -147,7 +147,7 @@ class Venue(Protocol):
         """Free cash in the one pocket these buys are paid from, and whether the exchanges they go to may spend it."""
 
     async def barred(self, instruments: Sequence[Instrument]) -> str:
-        """Why the venue takes no marketable order for these now (maintenance, a pause, a post-only window), or empty."""
+        """Why the venue takes no marketable order for these now (maintenance, pause, post-only window), or empty."""
 
     async def sellable(self, token: str) -> Size:
         """Settled shares of the token that can be sold now, less what open orders reserve."""

@@ -8,18 +8,17 @@ top of that, quiet books are compared now and then with those that the REST API 
 
 import asyncio
 import itertools
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import orjson
 import structlog
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.asyncio.client import ClientConnection
 
 from arbsaga.domain.books import Book
 from arbsaga.domain.instruments import Outcome
@@ -30,6 +29,7 @@ from arbsaga.venues.kalshi.records import token
 from arbsaga.venues.kalshi.settings import KalshiSettings
 from arbsaga.venues.kalshi.signing import Signer
 from arbsaga.venues.port import BookSink
+from arbsaga.venues.sockets import GivenUp, keep_connected, until_one_fails
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Largest frame: the venue's own limit. The library's of 1 MiB would end the connection."""
@@ -44,9 +44,6 @@ MS: Final = 1_000_000
 ReadBooks = Callable[[Sequence[str]], Awaitable[Sequence[Book]]]
 
 log = structlog.get_logger()
-
-_QUIET = logging.getLogger("arbsaga.websockets")
-_QUIET.setLevel(logging.WARNING)  # at DEBUG it would log the handshake, and its headers are the signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +67,6 @@ class Timing:
     steady: int = 10_000
 
 
-class _GivenUp(Exception):
-    """We end this connection: it is dead, or cannot be believed."""
-
-
 async def stream_books(
     settings: KalshiSettings,
     signer: Signer,
@@ -93,51 +86,23 @@ async def stream_books(
     channel = BookChannel(Feed(tokens, sink, on_change=on_change), read, timing, settings.quiet_ms)
     if not channel.feed.tickers:
         await asyncio.Event().wait()
-    await _keep_open(settings.ws_url, signer, channel, timing)
+
+    async def serve(socket: ClientConnection) -> NoReturn:
+        channel.open(time.monotonic_ns())
+        await until_one_fails(_read(socket, channel), _watch(socket, channel, timing), _compare(channel, timing))
+
+    await keep_connected(
+        settings.ws_url,
+        serve,
+        channel.closed,
+        pauses=timing,
+        max_bytes=MAX_BYTES,
+        headers=partial(signer.headers, "GET", urlsplit(settings.ws_url).path),
+        ping_s=PING_S,
+    )
 
 
-async def _keep_open(url: str, signer: Signer, channel: "BookChannel", timing: Timing) -> None:
-    path = urlsplit(url).path
-    failures = 0
-    while True:
-        opened = time.monotonic()
-        try:
-            async with connect(
-                url,
-                additional_headers=signer.headers("GET", path),  # anew each time: its timestamp must be of now
-                max_size=MAX_BYTES,
-                compression=None,
-                ping_interval=PING_S,
-                ping_timeout=PING_S,
-                close_timeout=1,
-                logger=_QUIET,
-            ) as socket:
-                opened = time.monotonic()
-                await _serve(socket, channel, timing)
-        except (OSError, EOFError, WebSocketException, _GivenUp) as error:
-            reason = f"{type(error).__name__.lstrip('_')}: {error}"
-        log.info("stream interrupted", url=url, reason=reason)
-        channel.closed(reason)
-        # A server that accepts and ends at once must not be asked ever faster, so an open proves nothing.
-        failures = 0 if (time.monotonic() - opened) * 1000 >= timing.steady else failures + 1
-        await asyncio.sleep(random.random() * min(timing.retry * 2**failures, timing.retry_max) / 1000)
-
-
-async def _serve(socket: ClientConnection, channel: "BookChannel", timing: Timing) -> None:
-    """Read frames until the connection ends, which raises."""
-    channel.open(time.monotonic_ns())
-    works = _read(socket, channel), _watch(socket, channel, timing), _compare(channel, timing)
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        done.pop().result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _read(socket: ClientConnection, channel: "BookChannel") -> None:
+async def _read(socket: ClientConnection, channel: "BookChannel") -> NoReturn:
     while True:
         data = await socket.recv(decode=False)
         channel.frame(data, time.monotonic_ns())
@@ -145,14 +110,14 @@ async def _read(socket: ClientConnection, channel: "BookChannel") -> None:
             await _send(socket, channel)
 
 
-async def _watch(socket: ClientConnection, channel: "BookChannel", timing: Timing) -> None:
+async def _watch(socket: ClientConnection, channel: "BookChannel", timing: Timing) -> NoReturn:
     while True:
         channel.check(time.monotonic_ns())
         await _send(socket, channel)
         await asyncio.sleep(timing.check / 1000)
 
 
-async def _compare(channel: "BookChannel", timing: Timing) -> None:
+async def _compare(channel: "BookChannel", timing: Timing) -> NoReturn:
     """Beside the watch: a slow answer must not hold up the proofs."""
     while True:
         await channel.compare(time.monotonic_ns())
@@ -202,19 +167,19 @@ class BookChannel:
         self.feed.interrupted(reason)
 
     def frame(self, data: bytes, received_ns: int) -> None:
-        """Apply a frame. Raises _GivenUp."""
+        """Apply a frame. Raises GivenUp."""
         try:
             reply = self.feed.apply(data, received_ns)
         except UnusableFrame as error:
             log.warning("market frame cannot be used", why=str(error))
-            raise _GivenUp(str(error)) from None
+            raise GivenUp(str(error)) from None
         if reply is not None:
             self._take(reply)
         if self.feed.wanted:
             self._resync(received_ns)
 
     def check(self, now_ns: int) -> None:
-        """Ask for what is owed or to be proved. Raises _GivenUp for a connection that cannot be believed."""
+        """Ask for what is owed or to be proved. Raises GivenUp for a connection that cannot be believed."""
         if self.feed.wanted:
             self._resync(now_ns)
         self._check_complete(now_ns)
@@ -222,7 +187,7 @@ class BookChannel:
         if not known:
             return
         if silent_ns > self._timing.dead * MS:
-            raise _GivenUp(f"silent for {self._timing.dead} ms")
+            raise GivenUp(f"silent for {self._timing.dead} ms")
         if min(silent_ns, now_ns - self._probed_ns) >= self._timing.probe * MS:
             self._probed_ns = now_ns
             self._turn += 1
@@ -235,7 +200,7 @@ class BookChannel:
         elif not self._incomplete_ns:
             self._incomplete_ns = now_ns
         elif now_ns - self._incomplete_ns > self._timing.snapshot * MS:
-            raise _GivenUp(f"no snapshot of {len(missing)} books for {self._timing.snapshot} ms")
+            raise GivenUp(f"no snapshot of {len(missing)} books for {self._timing.snapshot} ms")
 
     # --- commands -----------------------------------------------------------------------------------
 
@@ -282,7 +247,7 @@ class BookChannel:
         said = reply.get("msg")
         code = said.get("code") if isinstance(said, Mapping) else None
         if asked is None or code != NOT_FOUND:
-            raise _GivenUp(f"the venue's error {said}")
+            raise GivenUp(f"the venue's error {said}")
         if asked.cmd == "subscribe":
             self._subscribe_singly(asked.tickers)
         elif len(asked.tickers) > 1:
@@ -307,7 +272,7 @@ class BookChannel:
     # --- comparing ----------------------------------------------------------------------------------
 
     async def compare(self, now_ns: int) -> None:
-        """Compare quiet books with those by request. Two differences in a row, without a move between: _GivenUp.
+        """Compare quiet books with those by request. Two differences in a row, without a move between: GivenUp.
 
         This finds what numbers cannot: a subscription that leaves a market out, or tells NO in the other spelling.
         """
@@ -323,7 +288,7 @@ class BookChannel:
         confirmed = self._suspects.intersection(differing)
         self._suspects = frozenset(differing)
         if confirmed:
-            raise _GivenUp(f"{len(confirmed)} books moved unheard")
+            raise GivenUp(f"{len(confirmed)} books moved unheard")
 
     async def _differing(self, tickers: Sequence[str]) -> list[str]:
         """The markets whose best prices are not those the stream told, and that have not moved since."""

@@ -5,20 +5,13 @@ PONG and sends nothing else is not noticed here: each channel has its own `check
 """
 
 import asyncio
-import logging
-import random
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-import structlog
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.asyncio.client import ClientConnection
 
-log = structlog.get_logger()
-
-_QUIET = logging.getLogger("arbsaga.websockets")
-_QUIET.setLevel(logging.WARNING)  # at DEBUG it would log the frames, and the login frame holds the API secret
+from arbsaga.venues.sockets import GivenUp, keep_connected, until_one_fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +49,16 @@ class Channel(Protocol):
         """The connection has ended; another one follows."""
 
 
-class _GivenUp(Exception):
-    """We end this connection: it is dead or silent."""
-
-
 async def keep_open(url: str, channel: Channel, keepalive: Keepalive, max_bytes: int) -> None:
     """Serve the channel until cancelled. A frame over `max_bytes` ends a connection, like any other trouble."""
-    failures = 0
-    while True:
-        opened = time.monotonic()
-        try:
-            # A server that accepts and closes at once must not be asked ever faster, so an open proves nothing.
-            async with connect(
-                url, max_size=max_bytes, compression=None, ping_interval=None, close_timeout=1, logger=_QUIET
-            ) as socket:
-                opened = time.monotonic()
-                await _serve(socket, channel, keepalive)
-        except (OSError, EOFError, WebSocketException, _GivenUp) as error:
-            reason = f"{type(error).__name__.lstrip('_')}: {error}"
-        log.info("stream interrupted", url=url, reason=reason)
-        channel.closed(reason)
-        failures = 0 if (time.monotonic() - opened) * 1000 >= keepalive.steady else failures + 1
-        await asyncio.sleep(random.random() * min(keepalive.retry * 2**failures, keepalive.retry_max) / 1000)
 
+    async def serve(socket: ClientConnection) -> NoReturn:
+        for frame in channel.opening():
+            await socket.send(frame.decode())
+        pulse = _Pulse(time.monotonic_ns())
+        await until_one_fails(_read(socket, channel, pulse), _watch(socket, channel, keepalive, pulse))
 
-async def _serve(socket: ClientConnection, channel: Channel, keepalive: Keepalive) -> None:
-    """Read frames until the connection ends, which raises."""
-    for frame in channel.opening():
-        await socket.send(frame.decode())
-    pulse = _Pulse(time.monotonic_ns())
-    watch = asyncio.create_task(_watch(socket, channel, keepalive, pulse))
-    read = asyncio.create_task(_read(socket, channel, pulse))
-    try:
-        done, _ = await asyncio.wait((watch, read), return_when=asyncio.FIRST_COMPLETED)
-        done.pop().result()
-    finally:
-        watch.cancel()
-        read.cancel()
-        await asyncio.gather(watch, read, return_exceptions=True)
+    await keep_connected(url, serve, channel.closed, pauses=keepalive, max_bytes=max_bytes)
 
 
 @dataclass(slots=True)
@@ -103,7 +68,7 @@ class _Pulse:
     at_ns: int
 
 
-async def _read(socket: ClientConnection, channel: Channel, pulse: _Pulse) -> None:
+async def _read(socket: ClientConnection, channel: Channel, pulse: _Pulse) -> NoReturn:
     while True:
         data = await socket.recv(decode=False)
         pulse.at_ns = received_ns = time.monotonic_ns()
@@ -113,15 +78,15 @@ async def _read(socket: ClientConnection, channel: Channel, pulse: _Pulse) -> No
             channel.frame(data, received_ns)
 
 
-async def _watch(socket: ClientConnection, channel: Channel, keepalive: Keepalive, pulse: _Pulse) -> None:
+async def _watch(socket: ClientConnection, channel: Channel, keepalive: Keepalive, pulse: _Pulse) -> NoReturn:
     pinged_ns = 0
     while True:
         now_ns = time.monotonic_ns()
         if now_ns - pulse.at_ns > keepalive.dead * 1_000_000:
-            raise _GivenUp(f"no frame for {keepalive.dead} ms")
+            raise GivenUp(f"no frame for {keepalive.dead} ms")
         if now_ns - pinged_ns >= keepalive.ping * 1_000_000:
             await socket.send("PING")
             pinged_ns = now_ns
         if reason := await channel.check():
-            raise _GivenUp(reason)
+            raise GivenUp(reason)
         await asyncio.sleep(min(keepalive.check, keepalive.ping) / 1000)
