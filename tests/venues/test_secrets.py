@@ -78,7 +78,7 @@ async def test_no_log_shows_a_secret(rig, caplog):
         ((yes, _),) = await rig.instruments(venue, "1")
         (view,) = await venue.post([terms(yes, price="0.01")])
         await venue.cancel(view)
-        await until(lambda: not venue._session.stream._expected)
+        await until(lambda: not venue._session.stream._told._expected)
         secrets = venue._session.credentials
     logged = caplog.text + repr(ours) + repr(view)
     for hidden in (HIDDEN, secrets.secret, secrets.passphrase):

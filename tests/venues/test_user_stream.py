@@ -9,7 +9,8 @@ import pytest
 from arbsaga.domain.orders import OrderState
 from arbsaga.venues.polymarket.rest import Credentials
 from arbsaga.venues.polymarket.sockets import Keepalive
-from arbsaga.venues.polymarket.user_stream import MAX_RECORDS, UserStream
+from arbsaga.venues.polymarket.user_stream import UserStream
+from arbsaga.venues.told import MAX_RECORDS
 
 from .make import ORDER_ID, maker_record, order_record, trade_record
 from .rig import until
@@ -76,7 +77,7 @@ async def test_a_trade_is_news_of_every_order_in_it(stub, stream):
 async def test_frames_of_every_form(stub, stream):
     """One event, several in an array, an empty array."""
     await stub.send("[]", orjson.dumps([order(), trade()]).decode(), order(type="CANCELLATION"))
-    await until(lambda: len(stream._told[ORDER_ID].records) == 3 if stream.knows(ORDER_ID) else False)
+    await until(lambda: len(stream.read(ORDER_ID)) == 3)
     assert stream.skipped == 0
 
 
@@ -170,7 +171,7 @@ async def test_nothing_grows_for_ever(stub, stream, monkeypatch):
     for _ in range(MAX_RECORDS + 10):
         stream.frame(orjson.dumps(order()), 0)
     assert len(stream.read(ORDER_ID)) == MAX_RECORDS
-    monkeypatch.setattr("arbsaga.venues.polymarket.user_stream.MAX_ORDERS", 3)
+    monkeypatch.setattr("arbsaga.venues.told.MAX_ORDERS", 3)
     for number in range(5):
         stream.frame(orjson.dumps(order(id=f"0x{number}")), 0)
     assert [stream.knows(f"0x{number}") for number in range(5)] == [False, False, True, True, True]

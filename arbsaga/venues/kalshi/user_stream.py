@@ -7,10 +7,9 @@ for a while, by the venue's order id.
 
 import asyncio
 import json
-import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -22,23 +21,14 @@ from arbsaga.venues.kalshi.seen import FillSeen, OrderSeen, read_fill, read_orde
 from arbsaga.venues.kalshi.signing import Signer
 from arbsaga.venues.kalshi.sockets import Keepalive, keep_open
 from arbsaga.venues.kalshi.wire import load
+from arbsaga.venues.told import EXPECT_MS, Told
 
 CHANNELS: Final = ("fill", "user_orders")
-MAX_ORDERS: Final = 10_000
-"""Orders whose records are kept, and markets whose position is; the longest untouched go first."""
-MAX_RECORDS: Final = 50
-"""Records kept of one order: REST has the rest."""
 MAX_BYTES: Final = 8 * 1024 * 1024
-EXPECT_MS: Final = 2_000
-"""What REST knows of an order must be told within this, or the stream is silent although it answers pings."""
+MAX_MARKETS: Final = 10_000
+"""Markets whose position is kept; the longest untouched go first."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Told:
-    records: deque[OrderSeen | FillSeen] = field(default_factory=lambda: deque(maxlen=MAX_RECORDS))
-    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +40,19 @@ class NetPosition:
 
 
 class UserStream:
-    """The private channels of one account. `interruptions` counts the ends of its connection. Ids are ours."""
+    """The private channels of one account. Ids are ours."""
 
     def __init__(
         self, url: str, signer: Signer, names: Names, keepalive: Keepalive, expect_ms: int = EXPECT_MS
     ) -> None:
         self._url, self._signer, self._names, self._keepalive = url, signer, names, keepalive
-        self._expect_ns = expect_ms * 1_000_000
-        self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._told: Told[OrderSeen | FillSeen] = Told(expect_ms)
         self._positions: OrderedDict[str, NetPosition] = OrderedDict()
-        self._expected: dict[str, int] = {}
-        self._waiters: set[asyncio.Event] = set()
         self._subscribed: set[str] = set()
         self._ponged = False
         self._trouble = ""
         self._proved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.interruptions = 0
         self.skipped = 0
 
     def start(self) -> None:
@@ -80,6 +66,11 @@ class UserStream:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._proved.clear()
+
+    @property
+    def interruptions(self) -> int:
+        """How often the connection has ended."""
+        return self._told.interruptions
 
     @property
     def alive(self) -> bool:
@@ -97,7 +88,7 @@ class UserStream:
     def expect(self, order_id: str) -> None:
         """We know more of this order than was told: the stream must soon follow, or it is replaced."""
         if self.alive:
-            self._expected.setdefault(order_id, time.monotonic_ns() + self._expect_ns)
+            self._told.expect(order_id)
 
     def knows(self, order_id: str) -> bool:
         """Whether anything was told of this order."""
@@ -105,11 +96,7 @@ class UserStream:
 
     def read(self, order_id: str) -> tuple[OrderSeen | FillSeen, ...]:
         """All that was told of an order, oldest first; it is no news any more."""
-        told = self._told.get(self._names.venue_id(order_id))
-        if told is None:
-            return ()
-        told.unread = False
-        return tuple(told.records)
+        return self._told.read(self._names.venue_id(order_id))
 
     def position(self, ticker: str) -> NetPosition | None:
         """The position in a market after its newest fill that was told."""
@@ -121,23 +108,7 @@ class UserStream:
 
     async def news(self, order_ids: Sequence[str], timeout_s: float) -> bool:
         """Wait until something is told that was not read, or the connection was interrupted; False at the timeout."""
-        interruptions = self.interruptions
-        wake = asyncio.Event()
-        self._waiters.add(wake)
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self._unread(order_ids) and self.interruptions == interruptions:
-                    wake.clear()
-                    await wake.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._waiters.discard(wake)
-        return True
-
-    def _unread(self, order_ids: Sequence[str]) -> bool:
-        told = (self._told.get(self._names.venue_id(order_id)) for order_id in order_ids)
-        return any(one is not None and one.unread for one in told)
+        return await self._told.until(lambda: self._told.unread(map(self._names.venue_id, order_ids)), timeout_s)
 
     def opening(self) -> list[str]:
         """Subscribe to both channels, of all markets."""
@@ -150,8 +121,7 @@ class UserStream:
             self._message(load(data))
         except BadMessage as error:
             self._skip(str(error))
-        for waiter in self._waiters:
-            waiter.set()
+        self._told.wake()
 
     def _message(self, frame: Any) -> None:  # noqa: ANN401  JSON
         msg = frame.get("msg") if isinstance(frame, dict) else None
@@ -175,13 +145,8 @@ class UserStream:
     def _keep(self, record: OrderSeen | FillSeen) -> None:
         if record.client_id or isinstance(record, OrderSeen):
             self._names.learn(record.client_id, record.venue_id)
-        self._expected.pop(self._names.order_id(record.venue_id), None)
-        told = self._told.setdefault(record.venue_id, _Told())
-        self._told.move_to_end(record.venue_id)
-        told.records.append(record)
-        told.unread = True
-        while len(self._told) > MAX_ORDERS:
-            self._told.popitem(last=False)
+        self._told.met(self._names.order_id(record.venue_id))
+        self._told.keep(record.venue_id, record)
 
     def _move(self, fill: FillSeen) -> None:
         before = self._positions.get(fill.ticker)
@@ -189,7 +154,7 @@ class UserStream:
             return
         self._positions[fill.ticker] = NetPosition(fill.net, fill.time_ms)
         self._positions.move_to_end(fill.ticker)
-        while len(self._positions) > MAX_ORDERS:
+        while len(self._positions) > MAX_MARKETS:
             self._positions.popitem(last=False)
 
     def _skip(self, why: str) -> None:
@@ -209,21 +174,15 @@ class UserStream:
         """An ended subscription, or silence: answered pings are no proof of life while an order has untold news."""
         if self._trouble:
             return self._trouble
-        now_ns = time.monotonic_ns()
-        if not any(due_ns < now_ns for due_ns in self._expected.values()):
-            return ""
-        return f"silent: nothing was told of {len(self._expected)} orders that have news"
+        return self._told.silence()
 
     def closed(self, reason: str) -> None:
         """What was missed is missed: everyone who waits looks by request."""
         del reason
-        self._expected.clear()
         self._proved.clear()
         self._subscribed.clear()
         self._ponged, self._trouble = False, ""
-        self.interruptions += 1
-        for waiter in self._waiters:
-            waiter.set()
+        self._told.interrupted()
 
 
 def _is_later(fill: FillSeen, net: Decimal, before: NetPosition) -> bool:

@@ -5,10 +5,7 @@ caused it, so everything is kept for a while, by order id.
 """
 
 import asyncio
-import time
-from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -18,36 +15,21 @@ from arbsaga.errors import BadMessage
 from arbsaga.venues.polymarket.records import OrderSeen, TradeSeen, read_order, read_trade
 from arbsaga.venues.polymarket.rest import Credentials
 from arbsaga.venues.polymarket.sockets import Keepalive, keep_open
+from arbsaga.venues.told import EXPECT_MS, Told
 
-MAX_ORDERS = 10_000
-"""Orders whose records are kept; the longest untouched go first."""
-MAX_RECORDS = 50
-"""Records kept of one order: REST has the rest."""
 MAX_BYTES = 8 * 1024 * 1024
-EXPECT_MS = 2_000
-"""What REST knows of an order must be told within this, or the stream is silent although it answers PONG."""
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Told:
-    records: deque[OrderSeen | TradeSeen] = field(default_factory=lambda: deque(maxlen=MAX_RECORDS))
-    unread: bool = False
-
-
 class UserStream:
-    """The user channel of one account. `interruptions` counts the ends of its connection."""
+    """The user channel of one account."""
 
     def __init__(self, url: str, credentials: Credentials, keepalive: Keepalive, expect_ms: int = EXPECT_MS) -> None:
         self._url, self._credentials, self._keepalive = url, credentials, keepalive
-        self._expect_ns = expect_ms * 1_000_000
-        self._told: OrderedDict[str, _Told] = OrderedDict()
-        self._expected: dict[str, int] = {}
-        self._waiters: set[asyncio.Event] = set()
+        self._told: Told[OrderSeen | TradeSeen] = Told(expect_ms)
         self._proved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.interruptions = 0
         self.skipped = 0
 
     def start(self) -> None:
@@ -60,6 +42,11 @@ class UserStream:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._proved.clear()
+
+    @property
+    def interruptions(self) -> int:
+        """How often the connection has ended."""
+        return self._told.interruptions
 
     @property
     def alive(self) -> bool:
@@ -77,7 +64,7 @@ class UserStream:
     def expect(self, order_id: str) -> None:
         """We know more of this order than was told: the stream must soon follow, or it is replaced."""
         if self.alive:
-            self._expected.setdefault(order_id, time.monotonic_ns() + self._expect_ns)
+            self._told.expect(order_id)
 
     def knows(self, order_id: str) -> bool:
         """Whether anything was told of this order."""
@@ -85,30 +72,11 @@ class UserStream:
 
     def read(self, order_id: str) -> tuple[OrderSeen | TradeSeen, ...]:
         """All that was told of an order, oldest first; it is no news any more."""
-        told = self._told.get(order_id)
-        if told is None:
-            return ()
-        told.unread = False
-        return tuple(told.records)
+        return self._told.read(order_id)
 
     async def news(self, order_ids: Sequence[str], timeout_s: float) -> bool:
         """Wait until something is told that was not read, or the connection was interrupted; False at the timeout."""
-        interruptions = self.interruptions
-        wake = asyncio.Event()
-        self._waiters.add(wake)
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self._unread(order_ids) and self.interruptions == interruptions:
-                    wake.clear()
-                    await wake.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._waiters.discard(wake)
-        return True
-
-    def _unread(self, order_ids: Sequence[str]) -> bool:
-        return any((told := self._told.get(order_id)) is not None and told.unread for order_id in order_ids)
+        return await self._told.until(lambda: self._told.unread(order_ids), timeout_s)
 
     def opening(self) -> list[bytes]:
         """Log in; without `markets` the channel tells of all of them."""
@@ -129,8 +97,7 @@ class UserStream:
             return
         for event in frame if isinstance(frame, list) else [frame]:
             self._event(event)
-        for waiter in self._waiters:
-            waiter.set()
+        self._told.wake()
 
     def _event(self, event: Any) -> None:  # noqa: ANN401  JSON
         kind = event.get("event_type") if isinstance(event, dict) else None
@@ -148,13 +115,8 @@ class UserStream:
 
     def _keep(self, order_ids: Sequence[str], record: OrderSeen | TradeSeen) -> None:
         for order_id in order_ids:
-            self._expected.pop(order_id, None)
-            told = self._told.setdefault(order_id, _Told())
-            self._told.move_to_end(order_id)
-            told.records.append(record)
-            told.unread = True
-        while len(self._told) > MAX_ORDERS:
-            self._told.popitem(last=False)
+            self._told.met(order_id)
+            self._told.keep(order_id, record)
 
     def _skip(self, why: str) -> None:
         self.skipped += 1
@@ -167,16 +129,10 @@ class UserStream:
 
     async def check(self) -> str:
         """PONG without data is no proof of life: an order that has news and is not told of shows a frozen stream."""
-        now_ns = time.monotonic_ns()
-        if not any(due_ns < now_ns for due_ns in self._expected.values()):
-            return ""
-        return f"silent: nothing was told of {len(self._expected)} orders that have news"
+        return self._told.silence()
 
     def closed(self, reason: str) -> None:
         """What was missed is missed: everyone who waits looks by request."""
         del reason
-        self._expected.clear()
         self._proved.clear()
-        self.interruptions += 1
-        for waiter in self._waiters:
-            waiter.set()
+        self._told.interrupted()

@@ -215,7 +215,8 @@ async def test_fills_of_one_moment(side, nets, last):
 
 def test_what_is_kept_is_bounded(monkeypatch):
     """The longest untouched go first."""
-    monkeypatch.setattr("arbsaga.venues.kalshi.user_stream.MAX_ORDERS", 2)
+    monkeypatch.setattr("arbsaga.venues.told.MAX_ORDERS", 2)
+    monkeypatch.setattr("arbsaga.venues.kalshi.user_stream.MAX_MARKETS", 2)
     made = stream()
     for number in range(3):
         more = {"order_id": f"v-{number}", "client_order_id": f"c-{number}"}
