@@ -12,8 +12,9 @@ from multiprocessing.pool import AsyncResult
 
 import structlog
 
-from proof.mutations.catalogue import BY_NAME, MUTATIONS, Mutation
+from proof.mutations.catalogue import BY_NAME, MUTATIONS
 from proof.mutations.layers import LAYERS, attempt, tries
+from proof.mutations.mutation import Mutation
 from proof.result import Effort, Result
 
 AT_ONCE = 6

@@ -1,42 +1,13 @@
 """Bugs that real bots had, re-created on purpose in our own code. The harness must catch every one of them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from unittest.mock import patch
-
 from arbsaga.saga.simulator.weather import Weather
 from proof.mutations import saga_bugs, wire_bugs
-from proof.mutations.saga_bugs import Patch
+from proof.mutations.cross_catalogue import CROSS_MUTATIONS
+from proof.mutations.mutation import Mutation
 
 WIRE = "tests/bugs/test_on_the_wire.py::"
 
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """One bug. `source`: who had it. `weather`: what the simulation needs to meet it, None where it cannot.
-
-    `scenarios`: those of the wire layer that meet it. `tests`: named tests that must fail with it.
-    """
-
-    name: str
-    bug: str
-    source: str
-    patches: Callable[[], list[Patch]]
-    weather: Weather | None = None
-    scenarios: tuple[str, ...] = ()
-    tests: tuple[str, ...] = field(default=())
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Our own modules with this bug, in this process, until the block ends."""
-        with ExitStack() as stack:
-            for owner, name, value in self.patches():
-                stack.enter_context(patch.object(owner, name, value))
-            yield
-
-
-MUTATIONS: tuple[Mutation, ...] = (
+SINGLE: tuple[Mutation, ...] = (
     Mutation(
         "unwind of the wrong leg",
         "the leg beside the one that filled is sold",
@@ -289,4 +260,5 @@ MUTATIONS: tuple[Mutation, ...] = (
         tests=("tests/venues/test_orders.py::TestExchange::test_chosen_by_version_and_neg_risk",),
     ),
 )
+MUTATIONS: tuple[Mutation, ...] = (*SINGLE, *CROSS_MUTATIONS)
 BY_NAME = {mutation.name: mutation for mutation in MUTATIONS}

@@ -14,8 +14,9 @@ from arbsaga.saga.simulator.run import run_seed
 from arbsaga.saga.simulator.weather import Weather
 from proof.judgements.explore import Limits, explore
 from proof.judgements.space import QUICK, TINY
-from proof.mutations.catalogue import MUTATIONS, Mutation
-from proof.mutations.scenarios import BY_NAME, SCENARIOS, play_all
+from proof.mutations.catalogue import MUTATIONS
+from proof.mutations.mutation import Mutation
+from proof.mutations.scenarios import BY_NAME, EVERY, play_all
 from proof.result import Effort
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def _run(seed: int, weather: Weather | None) -> list[str]:
 def wire(mutation: Mutation | None, effort: Effort) -> list[str]:
     """The real venue, activities, ledger and pager against the simulated exchange."""
     del effort
-    scenarios = [BY_NAME[name] for name in mutation.scenarios] if mutation else list(SCENARIOS)
+    scenarios = [BY_NAME[name] for name in mutation.scenarios] if mutation else list(EVERY)
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(play_all(scenarios, Path(folder)))
     return [f"{name}: {violation}" for name, violations in found.items() for violation in violations]

@@ -10,8 +10,8 @@ from arbsaga.saga import judge, story, undo
 from arbsaga.saga.effects import Effects
 from arbsaga.saga.messages import CancelLeg, Phase, PlaceLegs, TradePlan, TradeRecord
 from arbsaga.saga.trade import Trade
+from proof.mutations.mutation import Patch
 
-Patch = tuple[object, str, object]
 REDUCING = (Purpose.EXIT, Purpose.HEDGE)
 RENEWED_MS = 10_000
 """Send-by of an order that is sent again: the bug is the second order, not its lateness."""

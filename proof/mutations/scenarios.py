@@ -6,58 +6,27 @@ something to it, and the exchange's journal says what came of it.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from arbsaga.domain.books import Book
 from arbsaga.domain.orders import OrderTerms, OrderView
 from arbsaga.exchange.polymarket.venue import WireSettings
-from arbsaga.saga.messages import Patience, Phase, TradePlan, UndoLimits
+from arbsaga.saga.messages import Phase, TradePlan
 from arbsaga.saga.story import arbitrage
+from proof.mutations.cross_scenarios import CROSS_SCENARIOS
+from proof.mutations.cross_stage import raised_across
 from proof.mutations.effects import WireEffects, WorkerDied
+from proof.mutations.scenario import NOT_SENT, REFUSED, UNDONE, Scenario
 from proof.mutations.stage import LEGS, PATIENCE, SLOWNESS, UNDO, Stage, now_ms, raised
 from proof.mutations.wire_judge import violations
 
-COMMITTED = frozenset({Phase.COMMITTED})
-UNDONE = frozenset({Phase.COMMITTED, Phase.FLAT})
-NOT_SENT = frozenset({Phase.COMMITTED, Phase.FLAT, Phase.REFUSED})
-"""A loaded machine may be too late for orders whose last moment is near."""
 AT_ONCE = 5
 LIMIT_S = 30 + 15 * SLOWNESS
 """A trade that has not ended by then does not end."""
 SETTLE_S = 10
-
-Act = Callable[[Stage, WireEffects], Awaitable[None]]
-
-
-async def _nothing(_stage: Stage, _fx: WireEffects) -> None:
-    """Nothing happens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One trade and what befalls it.
-
-    `faults` are in force from the entries on. `before`/`after`: what happens just before the entries are sent and once
-    they were answered. `ends`: how it may end. `orders`: how many the exchange may accept, None for any number.
-    `twice`: a proxy sends each post again. `dies`: the worker dies once the first post was answered, and another
-    process runs the same plan from its beginning. `lingers_s`: how long after the entries something may still arrive.
-    """
-
-    name: str
-    what: str
-    faults: tuple[str, ...] = ()
-    before: Act = _nothing
-    after: Act = _nothing
-    ends: frozenset[Phase] = COMMITTED
-    orders: int | None = None
-    twice: bool = False
-    dies: bool = False
-    lingers_s: float = 0
-    patience: Patience = PATIENCE
-    undo: UndoLimits = UNDO
-    wire: WireSettings = field(default_factory=WireSettings)
 
 
 async def _dear(stage: Stage, _fx: WireEffects) -> None:
@@ -97,7 +66,7 @@ async def _oversleep(stage: Stage, fx: WireEffects) -> None:
     await asyncio.sleep((LATE.send_by + 1_800) / 1000)
 
 
-async def _frozen(stage: Stage, _fx: WireEffects) -> None:
+async def _frozen(stage: Stage) -> None:
     """The book stream has frozen with PONG alive: the books in this process are an hour old, the real ones are gone."""
     tokens = {leg.token: leg for leg in stage.instruments}
     books = {book.token: book for book in await stage.venue.books(list(tokens))}
@@ -195,7 +164,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         orders=0,
         patience=LATE,
     ),
-    Scenario("frozen books", "the stream is frozen, the books have moved", ends=frozenset({Phase.REFUSED}), orders=0),
+    Scenario("frozen books", "the stream is frozen, the books have moved", setting=_frozen, ends=REFUSED, orders=0),
     Scenario("died after sending", "the worker dies, another runs the same plan", dies=True),
     Scenario("halted", "halted while a leg is missing", ("lose_leg,count=1",), after=_halt, ends=UNDONE),
     Scenario(
@@ -245,7 +214,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         undo=replace(UNDO, rounds=1),
     ),
 )
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+EVERY: tuple[Scenario, ...] = (*SCENARIOS, *CROSS_SCENARIOS)
+BY_NAME = {scenario.name: scenario for scenario in EVERY}
 
 
 async def play_all(scenarios: Sequence[Scenario], folder: Path) -> dict[str, list[str]]:
@@ -263,18 +233,24 @@ async def play_all(scenarios: Sequence[Scenario], folder: Path) -> dict[str, lis
 async def play(scenario: Scenario, folder: Path) -> list[str]:
     """One scenario from its beginning to what the journal says of it. What breaks is a violation too."""
     try:
-        async with raised(folder, scenario.wire) as stage:
-            if scenario.name == "frozen books":
-                await _frozen(stage, WireEffects(stage.plan(), stage.hands()))
+        async with _stage(scenario, folder) as stage:
+            await scenario.setting(stage)
             await asyncio.wait_for(_live(scenario, stage), LIMIT_S)
             await asyncio.sleep(scenario.lingers_s)
             stage.calm()
             await _settled(stage)
-            return violations(stage, scenario.ends, scenario.orders, duplicates=3 if scenario.twice else 0)
+            worlds = scenario.across.worlds if scenario.across else ()
+            return violations(stage, scenario.ends, scenario.orders, 3 if scenario.twice else 0, worlds=worlds)
     except (TypeError, AttributeError, NameError):
         raise  # a mutation that does not fit the code any more has shown nothing
     except Exception as error:  # noqa: BLE001 - a trade that breaks off is what a mutation may do
         return [f"the trade broke off: {type(error).__name__}: {error}"]
+
+
+def _stage(scenario: Scenario, folder: Path) -> AbstractAsyncContextManager[Stage]:
+    if scenario.across is not None:
+        return raised_across(folder, scenario.across)
+    return raised(folder, scenario.wire)
 
 
 async def _live(scenario: Scenario, stage: Stage) -> None:
@@ -284,7 +260,8 @@ async def _live(scenario: Scenario, stage: Stage) -> None:
     fx = WireEffects(plan, stage.hands())
 
     async def before() -> None:
-        stage.twice = scenario.twice
+        if scenario.twice:
+            stage.send_twice()
         for fault in scenario.faults:
             stage.fault(fault)
         await scenario.before(stage, fx)

@@ -20,25 +20,28 @@ import httpx._transports.default
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from activities.depth import LiveBooksOf
+from activities.depth import DepthSettings, LiveBooksOf
 from activities.trading import TradingActivities
-from arbsaga.domain.baskets import yes_of_all
+from arbsaga.domain.baskets import Basket, yes_of_all
 from arbsaga.domain.books import BookRef
 from arbsaga.domain.instruments import Instrument
 from arbsaga.domain.money import ZERO, Price, Size, Usd
 from arbsaga.exchange.engine import Engine, EngineSettings
 from arbsaga.exchange.faults import FaultPlan
 from arbsaga.exchange.ids import v1_ids
+from arbsaga.exchange.journal import read_journal
 from arbsaga.exchange.model import Event, Market, NewOrder, Side
 from arbsaga.exchange.polymarket.app import Wire
 from arbsaga.exchange.polymarket.venue import Venue as WireVenue
 from arbsaga.exchange.polymarket.venue import WireSettings
+from arbsaga.exchange.truth import Truth
 from arbsaga.exchange.units import collateral, parse
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.saga.messages import Patience, PlannedLeg, TradePlan, UndoLimits
 from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue
 from arbsaga.venues.polymarket.sockets import Keepalive
+from arbsaga.venues.port import Venue
 
 ACCOUNT = "proof"
 CASH = "1000"
@@ -96,26 +99,41 @@ class Stage:
     folder: Path
     engine: Engine
     wire: WireVenue
-    venue: PolymarketVenue
+    polymarket: PolymarketVenue
     ledger: Ledger
     instruments: tuple[Instrument, ...] = ()
     live: LiveBooksOf | None = None
+    depth: DepthSettings = field(default_factory=DepthSettings)
     twice: bool = False
     _house: list[str] = field(default_factory=list)
 
     @property
-    def truth(self) -> Path:
-        """The exchange's own record."""
-        return self.folder / "truth.jsonl"
+    def venue(self) -> Venue:
+        """Where the account trades."""
+        return self.polymarket
 
     @property
     def alerts(self) -> Path:
         """The alert log."""
         return self.folder / "alerts.jsonl"
 
+    def truths(self) -> dict[str, Truth]:
+        """The exchange's own record of the account, by venue."""
+        return {self.polymarket.name: Truth.read(self.folder / "truth.jsonl", self.polymarket.wallet)}
+
+    def refusals(self) -> list[str]:
+        """The order ids of what the exchange refused, once for each time."""
+        lines = read_journal(self.folder / "truth.jsonl").records
+        return [line["order_id"] for line in lines if line["kind"] == "refused"]
+
     def hands(self) -> TradingActivities:
         """The activities as a new worker has them."""
-        return TradingActivities(self.venue, self.ledger, Pager([], self.alerts, lambda _text: None), self.live)
+        pager = Pager([], self.alerts, lambda _text: None)
+        return TradingActivities(self.venue, self.ledger, pager, self.live, self.depth)
+
+    def send_twice(self) -> None:
+        """From now on every post reaches the exchange twice."""
+        self.twice = True
 
     def fault(self, spec: str) -> None:
         """Put a fault in force at the exchange."""
@@ -157,23 +175,35 @@ class Stage:
 
     def plan(self, patience: Patience = PATIENCE, undo: UndoLimits = UNDO) -> TradePlan:
         """Fifteen units of the basket at 0.30 a leg, decided now."""
+        legs = tuple(PlannedLeg(UNITS, LIMIT) for _ in self.instruments)
+        return self.decided(yes_of_all(EVENT, "Who wins?", self.instruments), legs, patience, undo)
+
+    def decided(
+        self, basket: Basket, legs: tuple[PlannedLeg, ...], patience: Patience, undo: UndoLimits, *, name: str = "t"
+    ) -> TradePlan:
+        """A plan for these legs, decided now on books of now. `name` tells the stage's trades apart."""
         at = now_ms()
-        cost = sum((UNITS * LIMIT + leg.rules.fee.taker_fee(UNITS, LIMIT) for leg in self.instruments), ZERO)
+        instruments = [leg.instrument for leg in basket.legs]
+        each = (
+            leg.size * leg.limit + one.rules.fee.taker_fee(leg.size, leg.limit)
+            for leg, one in zip(legs, instruments, strict=True)
+        )
+        cost = sum(each, ZERO)
         return TradePlan(
-            trade_id=f"t-{self.folder.name}",
+            trade_id=f"{name}-{self.folder.name}",
             account=ACCOUNT,
-            basket=yes_of_all(EVENT, "Who wins?", self.instruments),
-            units=UNITS,
-            legs=tuple(PlannedLeg(UNITS, LIMIT) for _ in self.instruments),
+            basket=basket,
+            units=legs[0].size,
+            legs=legs,
             cost=Usd(cost),
             fees=Usd(ZERO),
-            edge=Usd(UNITS - cost),
+            edge=Usd(legs[0].size - cost),
             reserved=Usd(cost),
             lease_id="lease",
             lease_expires_ms=at + 600_000,
             decided_ms=at,
             decided_ns=time.monotonic_ns(),
-            books=tuple(BookRef(leg.token, 0, at) for leg in self.instruments),
+            books=tuple(BookRef(one.token, 0, at) for one in instruments),
             patience=patience,
             undo=undo,
         )

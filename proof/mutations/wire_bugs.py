@@ -24,7 +24,7 @@ from arbsaga.venues.polymarket.posting import Poster
 from arbsaga.venues.polymarket.prover import Prover
 from arbsaga.venues.polymarket.records import TradeSeen
 from arbsaga.venues.polymarket.tape import Trades
-from proof.mutations.saga_bugs import Patch
+from proof.mutations.mutation import Patch
 
 
 def retry_with_a_new_id() -> list[Patch]:
