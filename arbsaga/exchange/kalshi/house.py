@@ -62,10 +62,18 @@ class HouseBook:
                 del self._orders[level]
             elif level not in wanted:
                 del self._orders[level]
-                self._engine.cancel(MAKER, order_id)
+                self._take_back(order_id)
         for level in wanted:
             if level not in self._orders:
                 self._submit(level)
+
+    def _take_back(self, order_id: str) -> None:
+        """Cancel it. A market that closes with this very call has ended it already."""
+        try:
+            self._engine.cancel(MAKER, order_id)
+        except Rejected:
+            if self.is_open:
+                raise
 
     def _submit(self, level: Level) -> None:
         side, price = level
