@@ -1,13 +1,14 @@
 """A trade's plan from the orders it intended: for a trade whose history is lost, and that recorded nothing.
 
-The entries are written down all together, each with its terms, and the basket's kind is in its key. Patience and undo
-limits are not: the plan gets the usual ones. It serves to run the trade again, which never enters anew.
+The entries are written down with their terms, and the basket's kind is in its key. Patience and undo limits are not: the
+plan gets the usual ones. It serves to run the trade again, which never enters anew. Of a trade that entered some legs
+first and got no further, the others are written nowhere: it stays lost, and a person is told.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from arbsaga.domain.baskets import Basket, complement, no_of_some, yes_of_all
+from arbsaga.domain.baskets import Basket, BasketKind, complement, cross, no_of_some, yes_of_all
 from arbsaga.domain.instruments import Side
 from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.domain.orders import OrderTerms, Purpose
@@ -58,5 +59,8 @@ def _basket(key: str, legs: Sequence[OrderTerms]) -> Basket | None:
             return no_of_some(name, name, instruments)
         case "pair":
             return complement("", name, instruments[0])
+        case "cross":  # nested questions pay the same, so the kind that the key leaves out changes nothing
+            pair = name.rpartition(":")[0]
+            return cross(pair, pair, BasketKind.IDENTITY, instruments[0], instruments[1])
         case _:
             return None

@@ -125,6 +125,15 @@ def test_every_kind_of_basket_is_told_by_its_key(kind: str):
     assert [leg.instrument for leg in found.basket.legs] == list(legs)
 
 
+def test_a_pair_is_told_by_its_key():
+    """With its name and direction, so that it is the same basket again."""
+    first, second = terms().instrument, terms(leg=1).instrument.other()
+    orders = [replace(terms(leg=number), instrument=one) for number, one in enumerate((first, second))]
+    found = plan_from([replace(intent(order), workflow_id="basket/cross:rain:a") for order in orders])
+    assert (found.basket.key, found.basket.event, found.basket.payout) == ("cross:rain:a", "pairs/rain", 1)
+    assert [leg.instrument for leg in found.basket.legs] == [first, second]
+
+
 def test_what_does_not_tell_a_plan_gives_none():
     """One leg alone, a leg missing, a sale, a basket of another kind."""
     first, second = intent(), intent(terms(leg=1))
