@@ -1,8 +1,8 @@
 """A trade's plan from the orders it intended: for a trade whose history is lost, and that recorded nothing.
 
-The entries are written down with their terms, and the basket's kind is in its key. Patience and undo limits are not: the
-plan gets the usual ones. It serves to run the trade again, which never enters anew. Of a trade that entered some legs
-first and got no further, the others are written nowhere: it stays lost, and a person is told.
+The entries are written down with their terms, and the basket's kind is in its key. Patience and undo limits are not:
+the plan gets the usual ones. It serves to run the trade again, which never enters anew. Of a trade that entered some
+legs first and got no further, the others are written nowhere: it stays lost, and a person is told.
 """
 
 from collections.abc import Sequence
