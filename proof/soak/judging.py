@@ -1,4 +1,4 @@
-"""The verdict on a soak: the exchange's record against the ledger, the pages, and the workflows that are left."""
+"""The verdict on a soak: the exchanges' records against the ledger, the pages, and the workflows that are left."""
 
 import importlib.util
 import sqlite3
@@ -8,11 +8,13 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from arbsaga.exchange.truth import Truth
+from arbsaga.config import Config
 from arbsaga.ledger import Ledger, TradeRow
 from arbsaga.notify import Alert, read_alerts
 from arbsaga.saga.messages import Phase
+from workers import truths
 from workers.folder import DataFolder
+from workers.paper import KALSHI_MEMBER, wallet_address
 from workers.verdict import compare
 
 LATE_MS = 2_000
@@ -25,10 +27,11 @@ async def still_open(client: Client) -> list[str]:
     return [found.id async for found in client.list_workflows(OPEN) if found.workflow_type == "ArbitrageWorkflow"]
 
 
-def violations(folder: DataFolder, ledger: Ledger, account: str, wallet: str) -> list[str]:
+def violations(config: Config, folder: DataFolder, ledger: Ledger) -> list[str]:
     """Every broken promise that the records show, a sentence each."""
-    truth = Truth.read(folder.truth, wallet)
-    verdict = compare(truth, ledger, account)
+    account, each = config.account, truths.read(config, folder)
+    truth = truths.together(each)
+    verdict = compare(truth, ledger, account, each if len(each) > 1 else None)
     rows = [row for row in ledger.trades() if row.account == account]
     found = [f"order {order_id} was sent twice" for order_id in truth.duplicates]
     if verdict.duplicate_orders > len(truth.duplicates):
@@ -39,7 +42,7 @@ def violations(folder: DataFolder, ledger: Ledger, account: str, wallet: str) ->
     found += [f"trade {row.trade_id} ended in the ledger as {row.phase}" for row in rows if not row.ended]
     found += damaged([folder.path / "ledger.sqlite", folder.temporal_dir / "temporal.sqlite"])
     found += silent(rows, read_alerts(folder.alerts) if folder.alerts.exists() else ())
-    return found + second_judge(folder, account, wallet)
+    return found + second_judge(config, folder)
 
 
 def damaged(files: Iterable[Path]) -> list[str]:
@@ -63,12 +66,20 @@ def silent(rows: Iterable[TradeRow], alerts: Sequence[Alert]) -> list[str]:
     return [f"trade {row.trade_id} is HELD and nobody was paged" for row in held if row.trade_id not in paged]
 
 
-def second_judge(folder: DataFolder, account: str, wallet: str) -> list[str]:
+def second_judge(config: Config, folder: DataFolder) -> list[str]:
     """What the checker finds that shares nothing with the trading code."""
     if importlib.util.find_spec("tools.check_truth") is None:
         return []
     from tools.check_truth import check  # noqa: PLC0415
 
-    ledger = folder.path / "ledger.sqlite"
-    findings = check(folder.truth, ledger, folder.alerts, account, wallet, late_ms=LATE_MS)
+    findings = check(
+        folder.truth,
+        folder.path / "ledger.sqlite",
+        folder.alerts,
+        config.account,
+        wallet_address(config, folder),
+        late_ms=LATE_MS,
+        kalshi_truth=folder.truth_kalshi if "kalshi" in config.venues else None,
+        kalshi_member=KALSHI_MEMBER,
+    )
     return [f"second judge: {line}" for line in findings.violations]

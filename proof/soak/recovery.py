@@ -2,8 +2,8 @@
 
 For each kill two things are measured.
 
-**Trading again**: until the exchange accepted the first order of a trade that was decided after the kill. That needs
-everything: a scanner, capital, Temporal and the exchange.
+**Trading again**: until an exchange accepted the first order of a trade that was decided after the kill; the one that
+was killed, where it was one. That needs everything: a scanner, capital, Temporal and the exchange.
 
 **An open trade moves again**, for each trade in flight at the kill, by its Temporal history and the exchange's record:
 
@@ -12,7 +12,7 @@ everything: a scanner, capital, Temporal and the exchange.
 - An activity of it outlived the kill, and the trade moved after news of it in the exchange's record (a fill, a
   settlement step, an order's end): after a kill of the exchange from the kill, since the news waited for the exchange;
   after a kill of Temporal from the last of these news. After a kill of a trader it was the other trader's: unharmed.
-- Otherwise it waited for a time of its own all along: unharmed.
+- Otherwise it waited for a time of its own all along: unharmed; so was a trade that has no leg at the exchange.
 
 Only the last attempt of an activity stands in a history. A trade that was hit twice before it moved counts from each
 kill, so the figures can be too high, never too low.
@@ -23,8 +23,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proof.soak.plan import Victim
 from proof.soak.stage import Struck
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry order that an exchange accepted: when its trade was decided, and when it came, in ms; and where."""
+
+    decided: int
+    received: int
+    venue: str = "polymarket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Life:
     """One trade by the records, in ms since the epoch.
 
     `moves`: a worker's doing, or an order at the exchange, in order. `steps`: activities from the beginning of their
-    last attempt to their end. `news`: what the exchange wrote of its orders, in order.
+    last attempt to their end. `news`: what the exchanges wrote of its orders, in order. `venues`: of its legs.
     """
 
     trade_id: str
@@ -41,6 +49,7 @@ class Life:
     moves: tuple[int, ...]
     steps: tuple[tuple[int, int], ...] = ()
     news: tuple[int, ...] = ()
+    venues: frozenset[str] = frozenset({"polymarket"})
 
     def in_flight(self, ms: int) -> bool:
         """Whether it had begun and not ended."""
@@ -57,18 +66,17 @@ class Recovery:
     unharmed: int = 0
 
 
-def recoveries(
-    struck: Iterable[Struck], lives: Iterable[Life], entries: Iterable[tuple[int, int]]
-) -> Mapping[str, Recovery]:
-    """By kind of process. `entries`: (decided_ms, received_ms) of each accepted entry order."""
-    lives, received = list(lives), sorted((received, decided) for decided, received in entries)
+def recoveries(struck: Iterable[Struck], lives: Iterable[Life], entries: Iterable[Entry]) -> Mapping[str, Recovery]:
+    """By kind of process."""
+    lives, received = list(lives), sorted(entries, key=lambda entry: entry.received)
     found: dict[str, Recovery] = {}
     for kill in struck:
         recovery = found.setdefault(kill.victim.kind, Recovery())
         recovery.kills += 1
-        again = next((at for at, decided in received if at > kill.ms and decided >= kill.ms), None)
-        if again is not None:
-            recovery.trading_again.append(again - kill.ms)
+        at = kill.victim.venue
+        again = (one for one in received if one.received > kill.ms <= one.decided and at in ("", one.venue))
+        if (first := next(again, None)) is not None:
+            recovery.trading_again.append(first.received - kill.ms)
         for life in lives:
             if life.in_flight(kill.ms):
                 took = moved_again(life, kill)
@@ -81,6 +89,8 @@ def recoveries(
 
 def moved_again(life: Life, kill: Struck) -> int | None:
     """ms until a trade in flight moved again, None where the kill did not touch it."""
+    if kill.victim.venue and kill.victim.venue not in life.venues:
+        return None
     moved = _first_after(life.moves, kill.ms)
     moved = life.ended if moved is None else moved
     if not any(began <= kill.ms < ended for began, ended in life.steps):
@@ -88,7 +98,7 @@ def moved_again(life: Life, kill: Struck) -> int | None:
     told = [at for at in life.news if kill.ms < at <= moved]
     if kill.victim.kind == "trader" or not told:
         return None
-    return moved - (kill.ms if kill.victim is Victim.EXCHANGE else told[-1])
+    return moved - (kill.ms if kill.victim.venue else told[-1])
 
 
 def _first_after(times: Sequence[int], ms: int) -> int | None:

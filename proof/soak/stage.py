@@ -1,29 +1,44 @@
 """The real processes of the soak: Temporal, exchange, two traders on one task queue, watchdog; and what they tell."""
 
 import asyncio
+import contextlib
+import math
 import os
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from arbsaga.config import Config
 from arbsaga.saga.messages import ENDS, Phase
+from proof.crashes import admin
+from proof.soak import outage
+from proof.soak.outage import Away, Outage
 from proof.soak.plan import TRADERS, Kill, Victim
+from workers.exchange_admin import ExchangeAdmin
 from workers.folder import DataFolder, Ports
+from workers.paper import KALSHI_MEMBER, public_key, wallet_address
+from workers.site import exchange_url
 from workers.supervisor import Child, Event
+from workers.trade_event import LegPhase
 
 ARBSAGA = str(Path(sys.executable).with_name("arbsaga"))
 START_LIMIT_S = 90.0
+ONE_SIDED = "lose_leg,count=3,only=entry"
+ONE_SIDED_LIMIT_S = 15.0
+LOOK_EVERY_S = 0.02
+HAS_FILLED = (LegPhase.FILLED, LegPhase.SETTLED)
 NO_ORDER = (Phase.VALIDATING, Phase.REFUSED)
 SETTINGS = {
     "ARBSAGA_SCAN__MAX_STARTS": "40",
     "ARBSAGA_DESK__TOTAL": "15000",
     "ARBSAGA_PATIENCE__PROVE_MS": "6000",
+    "ARBSAGA_PAIRS__CAP": "2000",
+    "ARBSAGA_PAIRS__CHECK_MS": "1000",
 }
 """What differs from the shipped settings: many trades at once, and less quiet before "it never existed"."""
 
@@ -39,10 +54,12 @@ class Struck:
 
 @dataclass(slots=True)
 class Heard:
-    """What the processes told on their standard outputs. `ready_ms`: each time a process said that it is."""
+    """What the processes told on their standard outputs. `ready_ms`: each time a process said that it is; `one_sided`:
+    trades over both venues with an order resting at Kalshi and the other leg filled."""
 
     phases: dict[str, Phase] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
+    one_sided: set[str] = field(default_factory=set)
     ready_ms: dict[str, list[int]] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     said: Counter[str] = field(default_factory=Counter)
@@ -52,7 +69,12 @@ class Heard:
         """Take one event of one process."""
         match event["event"]:
             case "trade":
-                self._moved(event["trade"]["trade_id"], Phase(event["trade"]["phase"]))
+                trade = event["trade"]
+                self._moved(trade["trade_id"], Phase(trade["phase"]))
+                there = [leg["phase"] for leg in trade.get("legs", ()) if leg["venue"] == "kalshi"]
+                others = [leg["phase"] for leg in trade.get("legs", ()) if leg["venue"] != "kalshi"]
+                alone = trade["phase"] == Phase.WATCHING and there == [LegPhase.RESTING] and others[0] in HAS_FILLED
+                (self.one_sided.add if alone else self.one_sided.discard)(trade["trade_id"])
             case "ready":
                 self.ready_ms.setdefault(name, []).append(now_ms())
                 self.server_pid = int(event.get("pid", self.server_pid))
@@ -83,6 +105,7 @@ class Stage:
     heard: Heard
     children: Mapping[str, Child]
     _spared: set[Victim] = field(default_factory=set)
+    _away: tuple[Victim, str, int] | None = None
 
     def strike(self, kill: Kill) -> Struck | None:
         """SIGKILL. None where the victim is between two lives: there is nothing to kill.
@@ -92,6 +115,8 @@ class Stage:
         """
         child = self.children[kill.victim]
         pid = child.pid
+        if self._away is not None and self._away[0] is kill.victim:
+            return None
         if child.ready.is_set():
             self._spared.discard(kill.victim)
         elif kill.victim in self._spared:
@@ -109,6 +134,41 @@ class Stage:
             return None
         return struck
 
+    async def endure(self, planned: Outage, began: float) -> Away:
+        """Kill a venue's exchange when a trade has a leg filled at the other one only; it stays away for so long.
+
+        `began`: when the killing began (monotonic). That there is such a trade is seen to. Answers once it is back.
+        """
+        await asyncio.sleep(max(0.0, began + planned.at_s - time.monotonic()))
+        url = exchange_url(self.config, self.folder, planned.venue)
+        with contextlib.suppress(OSError):
+            await admin.ask(url, "POST", "faults", {"spec": ONE_SIDED})
+        await _until(lambda: bool(self.heard.one_sided), ONE_SIDED_LIMIT_S)
+        self._send_away(planned)
+        await _until(lambda: self._came_back() is not None)
+        away, self._away = self._came_back(), None
+        assert away is not None, "it is back"
+        return away
+
+    def _send_away(self, planned: Outage) -> None:
+        victim = next(one for one in Victim if one.venue == planned.venue)
+        pid = self.children[victim].pid
+        outage.begin(self.folder.path, planned)
+        self._away = victim, planned.venue, now_ms()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _came_back(self) -> Away | None:
+        """The outage, once the exchange is ready again."""
+        if self._away is None:
+            return None
+        victim, venue, from_ms = self._away
+        ready = [ms for ms in self.heard.ready_ms.get(victim, ()) if ms > from_ms]
+        if not ready:
+            return None
+        return Away(venue, from_ms, ready[0])
+
     async def ask_traders(self, word: str, answer: str, limit_s: float) -> bool:
         """Tell both traders a word until both have answered it. False when that takes too long."""
         deadline = time.monotonic() + limit_s
@@ -125,37 +185,66 @@ class Stage:
         return False
 
 
+async def _until(condition: Callable[[], bool], limit_s: float = math.inf) -> None:
+    """Look until it is so, or until the limit."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        if condition() or time.monotonic() > deadline:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
 @asynccontextmanager
-async def running(config: Config, wallet: str, seed: int, faults: Sequence[str]) -> AsyncIterator[Stage]:
-    """Start everything; however the block ends, everything is stopped. Raises Unavailable."""
+async def running(config: Config, seed: int, faults: Mapping[str, Sequence[str]]) -> AsyncIterator[Stage]:
+    """Start everything; however the block ends, everything is stopped. `faults` by venue. Raises UserError."""
     folder, heard = DataFolder(config.data_dir), Heard()
-    commands = _commands(folder.path, folder.choose_ports(), wallet, seed, faults)
-    children = {name: _child(name, argv, folder, heard) for name, argv in commands.items()}
+    ports, settings = folder.choose_ports(config.venues), SETTINGS | {"ARBSAGA_VENUES": ",".join(config.venues)}
+    exchanges = {
+        Victim.EXCHANGE: wallet_address(config, folder),
+        Victim.KALSHI: KALSHI_MEMBER,
+    }
+    commands = _commands(folder.path, ports) | {
+        victim: (*_exchange(folder.path, ports, victim.venue), str(seed), account, *faults[victim.venue])
+        for victim, account in exchanges.items()
+        if victim.venue in config.venues
+    }
+    children = {name: _child(name, argv, folder, heard, settings) for name, argv in commands.items()}
+    traders = (*TRADERS, "watchdog")
+    servers = [name for name in children if name not in traders]
     try:
-        for group in ((Victim.TEMPORAL, Victim.EXCHANGE), (*TRADERS, "watchdog")):
-            for name in group:
-                children[name].start()
-            for name in group:
-                await children[name].wait_ready(START_LIMIT_S)
+        await _start([children[name] for name in servers])
+        if "kalshi" in config.venues:
+            async with ExchangeAdmin(exchange_url(config, folder, "kalshi")) as admin:
+                await admin.add_key(KALSHI_MEMBER, *public_key(config, folder))
+        await _start([children[name] for name in traders])
         yield Stage(config, folder, heard, children)
     finally:
-        for name in (*TRADERS, "watchdog", Victim.EXCHANGE, Victim.TEMPORAL):
+        for name in (*traders, *reversed(servers)):
             await children[name].stop()
 
 
-def _child(name: str, argv: Sequence[str], folder: DataFolder, heard: Heard) -> Child:
-    return Child(name, lambda: argv, folder.logs / f"{name}.err", heard, env=SETTINGS)
+async def _start(children: Sequence[Child]) -> None:
+    for child in children:
+        child.start()
+    for child in children:
+        await child.wait_ready(START_LIMIT_S)
 
 
-def _commands(folder: Path, ports: Ports, wallet: str, seed: int, faults: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _child(name: str, argv: Sequence[str], folder: DataFolder, heard: Heard, env: Mapping[str, str]) -> Child:
+    return Child(name, lambda: argv, folder.logs / f"{name}.err", heard, env=env)
+
+
+def _commands(folder: Path, ports: Ports) -> dict[str, tuple[str, ...]]:
     at = ("--data-dir", str(folder))
-    exchange = (sys.executable, "-m", "proof.soak.exchange_process", str(folder), str(ports.exchange), str(seed))
     return {
         Victim.TEMPORAL: (ARBSAGA, "temporal", "--port", str(ports.temporal), "--ui-port", str(ports.ui), *at),
-        Victim.EXCHANGE: (*exchange, wallet, *faults),
         **dict.fromkeys(TRADERS, (ARBSAGA, "trader", *at)),
         "watchdog": (ARBSAGA, "watchdog", *at),
     }
+
+
+def _exchange(folder: Path, ports: Ports, venue: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "proof.soak.exchange_process", venue, str(folder), str(ports.of(venue)))
 
 
 def now_ms() -> int:

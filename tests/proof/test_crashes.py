@@ -8,10 +8,12 @@ import pytest
 from arbsaga.errors import UnknownThing, UserError
 from arbsaga.saga.messages import Phase
 from proof.crashes import run_cases, sample
+from proof.crashes.across import ACROSS
 from proof.crashes.acts import Truth
 from proof.crashes.cuts import Counter, Cut, How, Moment, Point, cuts_of
 from proof.crashes.judge import ended, judge
-from proof.crashes.scenarios import BY_NAME, Do
+from proof.crashes.scenario import Do
+from proof.crashes.scenarios import BY_NAME
 from proof.crashes.setting import Case, CaseResult, Setting
 
 WALLET = "0xA"
@@ -101,6 +103,7 @@ def test_the_quick_sample_has_every_scenario_and_every_kind_of_cut() -> None:
     assert {cut.point.moment for cut in cuts} == set(Moment)
     assert {cut.how for cut in cuts} == set(How)
     assert any(case.forgetful for case in cases)
+    assert any(case.story.across and case.cut and case.cut.how is How.LATE for case in cases)
     assert sum(cut.how is How.KILL for cut in cuts) >= 50
     done = {act.do for case in cases for act in case.story.acts}
     assert done == set(Do)
@@ -133,6 +136,45 @@ def test_a_worker_killed_with_its_bytes_on_the_way_is_replaced() -> None:
     assert result.violations == ()
     assert result.phase in {Phase.COMMITTED, Phase.FLAT}
     assert result.replays == 1
+
+
+def test_every_cross_venue_scenario_is_of_two_legs_and_named_once() -> None:
+    """And the single ones have no fault at Kalshi."""
+    assert len({scenario.name for scenario in ACROSS}) == len(ACROSS) >= 12
+    assert all(scenario.across and scenario.legs == 2 for scenario in ACROSS)
+    assert not [name for name, scenario in BY_NAME.items() if scenario.kalshi and not scenario.across]
+
+
+def test_a_worker_killed_between_the_waves_is_replaced() -> None:
+    """The leg that goes first is filled at Kalshi, the other was not sent; both journals are judged."""
+    results = run_cases([Case.read("first/kill:before:place_legs#2"), Case.read("kalshi-dies/uncut")])
+    assert all(result.reached for result in results)
+    assert [result.violations for result in results] == [(), ()]
+    assert {result.phase for result in results} <= {Phase.COMMITTED, Phase.FLAT}
+
+
+def test_what_kalshis_journal_says_is_judged(tmp_path: Path) -> None:
+    """An order there that nobody intended is a breach."""
+    setting = Setting(tmp_path, "", "", "0x1", WALLET, "a", kalshi="http://127.0.0.1:1")
+    ledger = setting.ledger()
+    for path in setting.truths.values():
+        path.write_text("")
+    before = judge(setting, "t", Phase.FLAT, ledger, delivered_late=False)
+    line = {
+        "n": 1,
+        "to": 1,
+        "ms": 9_000,
+        "ns": 1,
+        "kind": "order",
+        "account_id": "paper",
+        "ticker": "KX",
+        "side": "bid",
+    }
+    line |= {"order_id": "k", "client_order_id": "c", "price": "0.5", "count": "10", "received_ms": 9_000}
+    setting.truths["kalshi"].write_text(json.dumps(line | {"time_in_force": "good_till_canceled"}) + "\n")
+    after = judge(setting, "t", Phase.FLAT, ledger, delivered_late=False)
+    ledger.close()
+    assert len(after) > len(before), after
 
 
 def test_an_order_that_is_sent_again_after_a_reset_is_found() -> None:
