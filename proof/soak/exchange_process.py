@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from arbsaga.exchange.kalshi import server as kalshi
+from arbsaga.exchange.kalshi.venue import WireSettings
 from arbsaga.exchange.kalshi.world import WorldSettings as KalshiWorld
 from arbsaga.exchange.server import ExchangeSettings, run
 from arbsaga.exchange.settings import EngineSettings
@@ -30,6 +31,10 @@ LIFETIME_S = (60, 120)
 MISPRICING = Mispricing(window_ms=(100_000, 25_000), every_ms=(4_000, 8_000), life_ms=(1_500, 4_000), shares=(20, 80))
 """Not shortly before a market resolves: a trade that is undoing one leg by then can only be HELD."""
 SETTLES = EngineSettings(mined_ms=(200, 800), confirmed_ms=(100, 600), retry_ms=(200, 600))
+
+
+WIRE = WireSettings(tier="premier")
+"""Two traders that check a dozen pairs every two seconds ask more than a new account may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Seat:
             faults=self.faults,
             deposits={(self.account, shard): DEPOSIT for shard in SHARDS},
             truth=DataFolder(self.folder).truth_kalshi.name,
+            wire=WIRE,
         )
 
 

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 COPIES = ("", "b", "c", "d")
 """So often each of the usual questions is asked at the same time, each with prices of its own."""
+LIFE_MS = 240_000
+"""A trade that is still undoing one leg when its question resolves can only be HELD."""
 APPROVE_EVERY_S = 1.0
 
 
@@ -39,7 +41,7 @@ def settings(folder: Path) -> PairedSettings | None:
     if not file.exists():
         return None
     subjects = tuple(_copy(subject, letter) for letter in COPIES for subject in SUBJECTS)
-    return PairedSettings(**json.loads(file.read_text()), subjects=subjects)
+    return PairedSettings(**json.loads(file.read_text()), life_ms=LIFE_MS, subjects=subjects)
 
 
 @asynccontextmanager

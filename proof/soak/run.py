@@ -193,7 +193,8 @@ async def _measure(stage: Stage, ledger: Ledger, outcome: Outcome) -> None:
     lives = await read_lives(client, moments, record)
     outcome.recovered = dict(recoveries(outcome.struck, lives, record.entries))
     if outcome.away is not None:
-        outcome.weathered = weathered(outcome.away, lives, record.entries)
+        sent = [life for life in lives if life.trade_id in record.orders]
+        outcome.weathered = weathered(outcome.away, sent, record.entries)
     if outcome.struck:
         dead = never_moved(lives, outcome.struck[-1].ms)
         outcome.violations += [f"trade {trade_id} never moved again after the last kill" for trade_id in dead]

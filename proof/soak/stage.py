@@ -38,7 +38,7 @@ SETTINGS = {
     "ARBSAGA_DESK__TOTAL": "15000",
     "ARBSAGA_PATIENCE__PROVE_MS": "6000",
     "ARBSAGA_PAIRS__CAP": "2000",
-    "ARBSAGA_PAIRS__CHECK_MS": "1000",
+    "ARBSAGA_PAIRS__CHECK_MS": "2000",
 }
 """What differs from the shipped settings: many trades at once, and less quiet before "it never existed"."""
 
@@ -142,6 +142,7 @@ class Stage:
         await asyncio.sleep(max(0.0, began + planned.at_s - time.monotonic()))
         url = exchange_url(self.config, self.folder, planned.venue)
         with contextlib.suppress(OSError):
+            await admin.ask(url, "POST", "pause")  # else its traders offer at once what the fault takes away
             await admin.ask(url, "POST", "faults", {"spec": ONE_SIDED})
         await _until(lambda: bool(self.heard.one_sided), ONE_SIDED_LIMIT_S)
         self._send_away(planned)
