@@ -18,10 +18,13 @@ _URL_KEYS = {"polymarket": "venue.clob_url", "kalshi": "kalshi.rest_url"}
 def venues_of(config: Config, folder: DataFolder) -> tuple[str, ...]:
     """The venues that are traded on: the configured ones, and in paper mode those the folder's account is at already.
 
-    What it holds there goes on to be looked after by whichever process opens the folder next.
+    What it holds there goes on to be looked after by whichever process opens the folder next. Where nobody has said
+    which venues, a folder that was started before has only its own.
     """
     ports = folder.ports() if config.mode == "paper" else None
     before = [venue for venue in VENUES if ports is not None and ports.of(venue)]
+    if before and "venues" not in config.model_fields_set:
+        return tuple(before)
     return tuple(venue for venue in VENUES if venue in config.venues or venue in before)
 
 

@@ -129,6 +129,29 @@ def test_a_venue_that_the_paper_account_was_at_is_never_left_alone(folder: DataF
     assert site.venues_of(load(mode="live"), folder) == ("polymarket",)
 
 
+def test_a_folder_that_was_started_on_kalshi_alone_is_kalshis(
+    folder: DataFolder, said: Arbsaga, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every later command once said that the exchange of polymarket was never started there."""
+    folder.choose_ports(["kalshi"])
+    ensure_key(load(venues=("kalshi",)), folder)
+    assert site.venues_of(load(), folder) == ("kalshi",)
+    assert site.venues_of(load(venues=("polymarket",)), folder) == BOTH
+    monkeypatch.setenv("ARBSAGA_VENUES", "polymarket")
+    assert site.venues_of(load(), folder) == BOTH
+    done = said("doctor", "--data-dir", str(folder.path))
+    assert "kalshi" in done.out
+    assert "was never started" not in done.err
+
+
+def test_a_folder_with_both_venues_needs_no_setting_for_suggestions(folder: DataFolder, said: Arbsaga) -> None:
+    folder.choose_ports(BOTH)
+    ensure_key(both(), folder)
+    done = said("pairs", "suggest", "--data-dir", str(folder.path))
+    assert done.code != 0
+    assert "need two venues" not in done.err  # only the exchanges are not there
+
+
 def test_an_exchange_that_was_never_started_is_one_line(folder: DataFolder) -> None:
     folder.choose_ports(["polymarket"])
     with pytest.raises(Unavailable, match=r"kalshi was never started .* --venues"):

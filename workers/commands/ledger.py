@@ -22,6 +22,7 @@ from workers.connect import connect
 from workers.connections import open_venue, temporal_settings
 from workers.folder import DataFolder
 from workers.rebuild import NO_OPENING, TOO_EARLY, Report, Sources, open_books, rebuild
+from workers.site import venues_of
 from workers.temporal_server import EmbeddedTemporal
 
 log = structlog.get_logger(__name__)
@@ -126,7 +127,7 @@ async def _server(config: Config, folder: DataFolder, running: bool, said: list[
     embedded: EmbeddedTemporal | None = None
     try:
         if not config.temporal.address and not running and folder.temporal_dir.is_dir():
-            ports = folder.choose_ports()
+            ports = folder.choose_ports(venues_of(config, folder))
             embedded = EmbeddedTemporal(folder.temporal_dir, port=ports.temporal, ui_port=None)
             await embedded.start()
         client: Client | None = await connect(temporal_settings(config, folder))

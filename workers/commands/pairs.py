@@ -29,7 +29,7 @@ from arbsaga.venues.port import Question, Venue
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, read
 from workers.console import show
-from workers.site import open_venues, pairs_file
+from workers.site import open_venues, pairs_file, venues_of
 
 pairs = typer.Typer(help="Pairs of markets that a person has compared and approved.", no_args_is_help=True)
 
@@ -48,11 +48,12 @@ def suggest_command(
     """Look for markets of two venues that may ask the same, and show both rule texts."""
     config, folder = read(config_file, data_dir)
     known = [pair.markets for pair in load(pairs_file(config, folder)).pairs]
-    if len(config.venues) < 2:
+    names = venues_of(config, folder)
+    if len(names) < 2:
         raise UserError('suggestions need two venues: set venues = ["polymarket", "kalshi"]')
 
     async def look(venues: Mapping[str, Venue]) -> list[tuple[Candidate, Question, Question]]:
-        first, second = (venues[name] for name in config.venues[:2])
+        first, second = (venues[name] for name in names[:2])
         listed = await asyncio.gather(first.events(), second.events())
         found = await asyncio.to_thread(find, *listed, known=known, limit=limit)
         return [(one, await ask(one.a, venues), await ask(one.b, venues)) for one in found]
