@@ -1,14 +1,14 @@
 """The doctor's look at Kalshi: key and scope, clock, attestation, collateral by shard, limits, and the pairs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from arbsaga.domain.money import NO_USD, Usd
+from arbsaga.domain.money import Usd
 from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.pairs import Disabled
 from arbsaga.pairs.asking import Stated, states
@@ -131,9 +131,8 @@ async def _limits(rest: Rest) -> Check:
 
 async def _collateral(rest: Rest, shards: Mapping[str, Sequence[str]], per_trade: Usd) -> Check:
     """Cash must be on the shard of an order before it is placed (docs.kalshi.com, exchange sharding)."""
-    raw = await rest.get("/portfolio/balance")
     try:
-        free = {str(one["exchange_index"]): Usd(decimal(one["balance"])) for one in raw["balance_breakdown"]}
+        free = await _free(rest, shards)
     except (KeyError, TypeError, ValueError):
         return Check("kalshi collateral", Status.FAIL, "the balance cannot be read: look at kalshi.com")
     told = ", ".join(f"{usd:.2f} USD on shard {shard}" for shard, usd in sorted(free.items()))
@@ -141,11 +140,21 @@ async def _collateral(rest: Rest, shards: Mapping[str, Sequence[str]], per_trade
         return Check("kalshi collateral", Status.FAIL, "there is no cash on any shard: deposit some")
     mend = "move some there at kalshi.com (POST /portfolio/intra_exchange_instance_transfer)"
     for shard, names in sorted(shards.items()):
-        if free.get(shard, NO_USD) < per_trade:
-            status = Status.WARN if free.get(shard, NO_USD) else Status.FAIL
-            line = f"{free.get(shard, NO_USD):.2f} USD on shard {shard}, where {', '.join(names)} trades"
+        if free[shard] < per_trade:
+            status = Status.WARN if free[shard] else Status.FAIL
+            line = f"{free[shard]:.2f} USD on shard {shard}, where {', '.join(names)} trades"
             return Check("kalshi collateral", status, f"{line}, {per_trade:.2f} may be needed: {mend}")
     return Check("kalshi collateral", Status.OK, told)
+
+
+async def _free(rest: Rest, shards: Iterable[str]) -> dict[str, Usd]:
+    """USD by shard, each by a read of its own: the unit of the amounts in `balance_breakdown` is not documented."""
+    whole = await rest.get("/portfolio/balance")
+    named = {str(int(decimal(one["exchange_index"]))) for one in whole["balance_breakdown"]} | {*shards}
+    return {
+        shard: Usd(decimal((await rest.get("/portfolio/balance", {"exchange_index": shard}))["balance_dollars"]))
+        for shard in sorted(named)
+    }
 
 
 async def _stated(file: Path, venues: Mapping[str, Venue]) -> Check | tuple[Stated, ...]:

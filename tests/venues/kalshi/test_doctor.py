@@ -13,6 +13,7 @@ from arbsaga.pairs import Relation
 from arbsaga.pairs.approving import Approval, approve
 from arbsaga.pairs.registry import Registry
 from arbsaga.pairs.writing import save
+from arbsaga.venues.kalshi.rest import Rest
 from workers.doctor import Check, Status
 from workers.doctor_kalshi import KalshiSubject, examine_kalshi
 
@@ -99,6 +100,21 @@ async def test_an_account_without_cash_fails(rig, tmp_path):
     found = (await examined(subject_of(settings, tmp_path)))["collateral"]
     assert found.status is Status.FAIL
     assert "deposit some" in found.line
+
+
+async def test_no_amount_of_undocumented_unit_is_read(rig, tmp_path, monkeypatch):
+    """`balance_breakdown` may be in cents: 1000.00 USD would be told as 100000.00, and 10 as enough."""
+    original = Rest.get
+
+    async def in_cents(self, path, params=None):
+        answer = dict(await original(self, path, params))
+        for one in answer.get("balance_breakdown", ()):
+            one["balance"] = int(Decimal(one["balance"]) * 100)
+        return answer
+
+    monkeypatch.setattr(Rest, "get", in_cents)
+    found = (await examined(subject_of(await rig.member(), tmp_path)))["collateral"]
+    assert (found.status, found.line.split(",")[0]) == (Status.OK, "1000.00 USD on shard 0")
 
 
 class Elsewhere:
