@@ -170,7 +170,7 @@ CROSS_MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "torn read across venues",
         "the latest book of each leg, of whatever moment",
-        "15 false signals of 1,489 where the latest of each leg is mixed (tickscope recordings)",
+        "recorded books: 15 false signals of 1,489 where the latest of each leg is mixed",
         cross_bugs.latest_of_each_leg,
         scenarios=("pair, torn read",),
         tests=(TWO + "test_books_of_two_moments_are_read_again",),
@@ -194,7 +194,7 @@ CROSS_MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "one dead venue blinds all",
         "the leg at the living venue is not sold, for want of the other one's book",
-        "oracle3@d0c8316, rao@a4954ec (an error of one client ends the unwind)",
+        "terauss@6c4eb52 (auto-close: one sale after 2 s, a line in the log when it failed)",
         cross_bugs.one_dead_venue_blinds_all,
         scenarios=("pair, dead meanwhile",),
         tests=(TWO + "test_a_leg_is_sold_while_the_other_venue_is_dead",),

@@ -61,9 +61,13 @@ async def _paused_market(stage: Stage) -> None:
     two(stage).kalshi.engine.activate(TICKER, active=False)
 
 
+async def _dear_here(stage: Stage, _fx: WireEffects) -> None:
+    """The asks at Polymarket move away."""
+    two(stage).dear(there=False)
+
+
 async def _die(stage: Stage, _fx: WireEffects) -> None:
     """Kalshi is gone after the last look, for as long as the trade lasts."""
-    two(stage).dear(there=False)
     await two(stage).kalshi.die()
 
 
@@ -177,7 +181,8 @@ CROSS_SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "pair, answered 200",
-        "creates are answered with 200 instead of 201",
+        "creates are answered with 200 instead of 201, and the user stream is silent",
+        SILENT,
         orders=2,
         across=Across(KalshiTerms(replace(LAG, created_status=200))),
     ),
@@ -340,6 +345,7 @@ CROSS_SCENARIOS: tuple[Scenario, ...] = (
         "pair, dead meanwhile",
         "Kalshi is gone as the legs are sent, and stays away",
         before=_die,
+        after=_dear_here,
         ends=UNDONE,
         patience=LEFT_ALONE,
         across=TWO,

@@ -1,7 +1,8 @@
 """Every bug that real bots are known to have had, its source, and the tests which show that arbsaga does not have it.
 
-`VENUE`: what broke bots at Polymarket. `PEERS`: holes in the code of other systems. `USERS`: what their users asked
-for. `ABSENT`: bugs of parts that arbsaga does not have, and why they cannot show.
+`VENUE`: what broke bots at Polymarket. `KALSHI`, `PAIRED`: traps of Kalshi, and of pairs with legs at both. `PEERS`:
+holes in the code of other systems. `USERS`: what their users asked for. `ABSENT`: bugs of parts that arbsaga does not
+have, and why they cannot show.
 """
 
 from bug_entry import (
@@ -19,6 +20,8 @@ from bug_entry import (
     WIRE,
     Bug,
 )
+from bug_index_kalshi import KALSHI
+from bug_index_pairs import PAIRED
 from bug_index_peers import PEERS
 from bug_index_venue import VENUE
 
@@ -152,10 +155,13 @@ USERS: dict[str, Bug] = {
 }
 
 ABSENT: dict[str, str] = {
-    "matching of events by their titles": "pmxt#2087, Auramaur#417, manu-labs#242: a basket lies within one event",
-    "legs at two venues": "rao@a4954ec (resolution differences), Auramaur submit_paired: one venue so far",
     "redeeming and merging on-chain": "py-clob-client#131, #139, #295: payouts are read, no transaction is made",
     "tests that re-implement the logic they test": "terauss@6c4eb52: every test here calls the shipped code",
 }
 
-BUGS: dict[str, Bug] = {**{f"venue {row}": bug for row, bug in VENUE.items()}, **PEERS, **USERS}
+BUGS: dict[str, Bug] = {
+    **{f"venue {row}": bug for row, bug in VENUE.items()},
+    **{f"kalshi {row}": bug for row, bug in (KALSHI | PAIRED).items()},
+    **PEERS,
+    **USERS,
+}
