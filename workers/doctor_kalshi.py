@@ -14,6 +14,7 @@ from arbsaga.pairs import Disabled
 from arbsaga.pairs.asking import Stated, states
 from arbsaga.pairs.registry import load
 from arbsaga.venues.kalshi import KalshiSettings, KalshiVenue
+from arbsaga.venues.kalshi.attestation import attested_until_s
 from arbsaga.venues.kalshi.checking import check_key
 from arbsaga.venues.kalshi.halts import halted
 from arbsaga.venues.kalshi.rest import Rest
@@ -26,7 +27,6 @@ SOON_DAYS = 7
 """An attestation that lapses sooner is told of."""
 CREATE_COST = 10
 """Tokens of one order or one read (docs.kalshi.com, rate limits)."""
-_REGION = "api_key_region_expiration_ts"
 _CLOSED = "sports, elections and entertainment"
 
 
@@ -86,9 +86,8 @@ async def _told(check: Awaitable[Check]) -> Check:
 def _attestation(key: Mapping[str, Any], now_s: float) -> Check:
     """Once it has lapsed the key cannot trade some categories (Kalshi's changelog, 2026-08-16)."""
     name = "kalshi attestation"
-    try:
-        until_s = float(decimal(key[_REGION]))
-    except (KeyError, ValueError):
+    until_s = attested_until_s(key)
+    if until_s is None:
         return Check(name, Status.OK, "the venue names no end of the key's location attestation")
     day, left = f"{datetime.fromtimestamp(until_s, UTC):%Y-%m-%d %H:%M} UTC", (until_s - now_s) / 86_400
     mend = "attest your location anew at kalshi.com, API keys"

@@ -10,8 +10,9 @@ import structlog
 
 from arbsaga.errors import SecretError, Unavailable, UserError, VenueError
 from arbsaga.venues.kalshi.account import Account
+from arbsaga.venues.kalshi.attestation import attested_until_s
 from arbsaga.venues.kalshi.rest import Answer, Rest
-from arbsaga.venues.kalshi.wire import Fault, decimal
+from arbsaga.venues.kalshi.wire import Fault
 
 MAX_SKEW_S: Final = 4
 """Requests are signed with our clock: 5 s off were accepted on the venue's demo, 30 s were not."""
@@ -82,10 +83,10 @@ def _check_scopes(key_id: str, body: Mapping[str, Any]) -> None:
 
 def warn_of_attestation(body: Mapping[str, Any], now_s: float) -> None:
     """Once it has lapsed the key cannot trade sports, elections and entertainment (changelog 2026-08-16)."""
-    try:
-        left_s = float(decimal(body["api_key_region_expiration_ts"])) - now_s
-    except (KeyError, ValueError):
+    until_s = attested_until_s(body)
+    if until_s is None:
         return
+    left_s = until_s - now_s
     if left_s <= 0:
         log.warning("the key's location attestation has lapsed: no sports, elections or entertainment markets")
     else:

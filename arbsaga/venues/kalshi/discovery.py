@@ -131,6 +131,11 @@ class Discovery:
         fee_schedule(found, event, series, self._precision, self._clock())
         return self._listed(found, event, series, self._clock()).yes.rules
 
+    async def categories(self, market: str) -> frozenset[str]:
+        """What a market is about, in the venue's words and small letters. Raises as `listing`."""
+        _, _, series = await self._asked(market)
+        return series.categories if series else frozenset()
+
     def changed(self, market: str) -> None:
         """A stream says that something about this market has changed: the next `events` asks for it by name."""
         event = self._event_of.get(market)

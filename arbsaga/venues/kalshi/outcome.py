@@ -13,6 +13,7 @@ from arbsaga.domain.evidence import MAX_EVIDENCE, merge
 from arbsaga.domain.money import NO_SIZE, Size
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, TimeInForce
 from arbsaga.errors import BadMessage
+from arbsaga.venues.kalshi.attestation import is_of_region
 from arbsaga.venues.kalshi.rest import Answer
 from arbsaga.venues.kalshi.wire import Fault, decimal
 
@@ -33,7 +34,8 @@ REFUSES: Final = frozenset({400, 401, 403, 404, 410, 422})
 """Statuses that are a no when the venue says why in one of its own shapes."""
 
 BARS_ACCOUNT: Final = (401, 403, 410)
-"""Signature or key; scope, subaccount or location attestation; an endpoint that is gone: the next order gets it too."""
+"""Signature or key; scope or subaccount; an endpoint that is gone: the next order gets it too. A 403 for a lapsed
+location attestation is none of these: only some categories are closed by it."""
 
 
 class TooLateError(Exception):
@@ -83,6 +85,8 @@ def _refuses(fault: Fault) -> bool:
 
 def bars_account(refusal: str) -> bool:
     """Whether every order of the account would be refused like this, until a person mends something."""
+    if refusal.startswith("403 ") and is_of_region(refusal):
+        return False
     return refusal.startswith(tuple(f"{status} " for status in BARS_ACCOUNT))
 
 

@@ -28,13 +28,17 @@ Levels = dict[Price, Size]
 
 @dataclass(frozen=True, slots=True)
 class SeriesSeen:
-    """A family of events. `fee_multiplier` is None where the venue names none; `sources` are who decides."""
+    """A family of events. `fee_multiplier` is None where the venue names none; `sources` are who decides.
+
+    `categories` are in small letters.
+    """
 
     ticker: str
     fee_type: str
     fee_multiplier: Decimal | None
     terms_url: str
     sources: tuple[str, ...]
+    categories: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ def read_series(raw: Raw) -> SeriesSeen:
             fee_multiplier=_optional(raw, "fee_multiplier"),
             terms_url=_text(raw, "contract_terms_url"),
             sources=_sources(raw),
+            categories=frozenset(str(one).strip().casefold() for one in (raw.get("category"), *_names(raw)) if one),
         )
 
 
@@ -238,6 +243,11 @@ def _time(raw: Raw, name: str) -> int:
 def _shard(raw: Raw) -> str:
     value = raw.get("exchange_index")
     return "" if value is None else str(int(decimal(value)))
+
+
+def _names(raw: Raw) -> Sequence[object]:
+    found = raw.get("categories")
+    return found if isinstance(found, list) else ()
 
 
 def _sources(raw: Raw) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.errors import VenueError
 from arbsaga.venues.kalshi.account import Account
+from arbsaga.venues.kalshi.attestation import Attestation
 from arbsaga.venues.kalshi.books import Books
 from arbsaga.venues.kalshi.checking import check_collateral, check_key, warn_of_attestation
 from arbsaga.venues.kalshi.discovery import Discovery
@@ -66,6 +67,7 @@ class KalshiVenue:
         self._rest = Rest(settings, self._signer)
         self._books = Books(self._rest)
         self._discovery = Discovery(self._rest, settings, clock)
+        self._attestation = Attestation(self._rest, clock)
         self._halts = Halts(self._rest, clock, settings.read_timeout_ms)
         names, self._pace = Names(), Pace()
         self._stream = UserStream(settings.ws_url, self._signer, names, keepalive or Keepalive())
@@ -88,6 +90,7 @@ class KalshiVenue:
     async def _start(self) -> None:
         settings = self.settings
         key = await check_key(self._rest, settings.key_id, settings.read_timeout_ms, self._clock)
+        self._attestation.take(key)
         warn_of_attestation(key, self._clock() / 1000)
         await check_collateral(self._account)
         self._pace.use(await read_tier(self._rest))
@@ -130,7 +133,7 @@ class KalshiVenue:
         return tuple(map(self._prover.told, views))
 
     def bars_account(self, refusal: str) -> bool:
-        """See `Venue.bars_account`: signature, key, scope or location attestation."""
+        """See `Venue.bars_account`: signature, key or scope. A lapsed location attestation closes a few categories."""
         return bars_account(refusal)
 
     async def look(self, known: Sequence[OrderView]) -> tuple[OrderView, ...]:
@@ -158,8 +161,10 @@ class KalshiVenue:
         return await self._account.funds(buys)
 
     async def barred(self, instruments: Sequence[Instrument]) -> str:
-        """See `Venue.barred`: the shards' status, the announced hours, the markets' status."""
-        return await self._halts.barred(instruments)
+        """See `Venue.barred`: the shards' status, the announced hours, the markets' status, the key's attestation."""
+        markets = sorted({one.market for one in instruments})
+        reason = await self._halts.barred(instruments)
+        return reason or await self._attestation.barred(markets, self._discovery.categories)
 
     async def sellable(self, token: str) -> Size:
         """See `Venue.sellable`."""

@@ -156,7 +156,11 @@ def test_what_was_not_sent_is_nowhere():
     [
         ("401 authentication_error: NOT_FOUND", True),
         ("403 insufficient_scope: forbidden", True),
-        ("403 region_attestation_expired: forbidden", True),
+        ("403 insufficient_scope: the key needs the scope write or write::trade", True),
+        ("403 forbidden: the key is locked to subaccount 3", True),
+        ("403 region_attestation_expired: forbidden", False),
+        ("403 forbidden: attest your location anew", False),
+        ("401 authentication_error: region", True),
         ("410 deprecated_v1_order_endpoint: gone", True),
         ("400 insufficient_balance: short", False),
         ("409 trading_is_paused: paused", False),
@@ -165,5 +169,5 @@ def test_what_was_not_sent_is_nowhere():
     ],
 )
 def test_what_bars_the_account(words, bars):
-    """Key, signature, scope, location: a person must mend it."""
+    """Key, signature, scope: a person must mend it. A lapsed location attestation closes three categories only."""
     assert bars_account(words) is bars

@@ -234,20 +234,26 @@ async def test_nobody_listens(rig, venue):
 
 
 async def test_a_key_that_may_not_trade_bars_the_account(rig):
-    """Scope, location attestation, disabled key: each further order would get the same."""
+    """Scope, disabled key: each further order would get the same."""
     reader = rig.venue(await rig.member("reader", scopes=["read"]))
     view = await one(reader, terms())
     assert view.state is OrderState.DONE
     assert reader.bars_account(view.reason)
-    lapsed = rig.venue(await rig.member("lapsed", region_expires=1))
-    view = await one(lapsed, terms(instrument("GAME-1")))
-    assert "region_attestation_expired" in view.reason
-    assert lapsed.bars_account(view.reason)
     gone = rig.venue(await rig.member("gone"))
     await rig.admin("DELETE", f"keys?key_id={gone.settings.key_id}")
     view = await one(gone, terms())
     assert view.state is OrderState.DONE
     assert gone.bars_account(view.reason)
+
+
+async def test_a_lapsed_attestation_refuses_that_order_and_bars_nothing_else(rig):
+    """It once halted the entries at every venue, although only sports, elections and entertainment were closed."""
+    lapsed = rig.venue(await rig.member("lapsed", region_expires=1))
+    view = await one(lapsed, terms(instrument("GAME-1")))
+    assert (view.state, view.in_vain) == (OrderState.DONE, True)
+    assert "region_attestation_expired" in view.reason
+    assert not lapsed.bars_account(view.reason)
+    assert (await one(lapsed, terms())).state is OrderState.LIVE
 
 
 async def test_resting_orders_end_with_a_pause(rig, venue):

@@ -13,6 +13,7 @@ from arbsaga.domain.orders import OrderState
 from arbsaga.errors import BadMessage, ConfigError, SecretError, Unavailable, UserError, VenueError
 from arbsaga.exchange.kalshi.settings import EngineSettings
 from arbsaga.venues.kalshi import KalshiSettings, KalshiVenue
+from arbsaga.venues.kalshi.attestation import Attestation
 from arbsaga.venues.kalshi.checking import warn_of_attestation
 from arbsaga.venues.kalshi.halts import halted, pause
 from arbsaga.venues.kalshi.rest import Answer
@@ -380,6 +381,46 @@ def test_the_location_attestation_is_watched(capsys):
     assert "days_left" in capsys.readouterr().out
     warn_of_attestation({}, 200)
     assert capsys.readouterr().out == ""
+
+
+async def test_a_lapsed_attestation_bars_its_categories_before_any_order(rig):
+    """The other venue's leg would be placed for nothing, again and again."""
+    venue = await rig.trading("lapsed", region_expires=1)
+    game, rain = instrument("GAME-1"), instrument()
+    reason = await venue.barred([rain, game])
+    assert reason.startswith("GAME-1 is closed to this key: its location attestation has lapsed, which sports needs")
+    assert await venue.barred([rain]) == ""
+    attested = await rig.trading("attested", region_expires=rig.clock() // 1000 + 3600)
+    assert await attested.barred([game]) == ""
+
+
+async def test_a_renewed_attestation_is_seen_without_a_restart(rig):
+    """Looked at again once a minute; until the venue says otherwise it stays lapsed."""
+    asked, now, categories = [], [200_000], {"GAME-1": frozenset({"sports"})}
+
+    class Keys:
+        renewed = False
+
+        async def get(self, path):
+            asked.append(path)
+            if not self.renewed:
+                raise VenueError("the venue does not answer")
+            return {"api_key_region_expiration_ts": 900}
+
+    async def of(market):
+        return categories[market]
+
+    keys = Keys()
+    attestation = Attestation(keys, lambda: now[0])
+    assert await attestation.barred(["GAME-1"], of) == ""
+    attestation.take({"api_key_region_expiration_ts": 100})
+    assert await attestation.barred(["GAME-1"], of)
+    assert asked == []
+    now[0] += 60_000
+    assert await attestation.barred(["GAME-1"], of)
+    keys.renewed = True
+    assert await attestation.barred(["GAME-1"], of) == ""
+    assert asked == ["/api_keys"] * 2
 
 
 async def test_two_processes_of_one_account(rig, venue):
