@@ -2,21 +2,29 @@
 
 Each way is priced on fresh books to the trade's result as it would then be; the best one within
 the loss budget is taken. Shares that would still be left over count as worth nothing. A book that
-cannot be read offers nothing, but may soon: a way that loses money without it waits a while.
+cannot be read offers nothing, but may soon: a way that loses money without it waits a while. What a venue refuses
+again and again is no way while there is another, however good its book looks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
 from arbsaga.domain.baskets import Leg
 from arbsaga.domain.books import Book, Level
 from arbsaga.domain.instruments import Instrument, Side
 from arbsaga.domain.money import NO_SIZE, ZERO, Price, Size, Usd
-from arbsaga.domain.orders import OrderTerms, Purpose, TimeInForce
+from arbsaga.domain.orders import OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.domain.pricing import take
 from arbsaga.saga.messages import Market
 from arbsaga.saga.trade import Trade
+
+REFUSALS: Final = 2
+"""So many refusals in a row of the same move, and another way is taken where there is one."""
+
+Kind = tuple[int, Purpose]
+"""What a move does: to which leg, and for what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,30 @@ def hasty(trade: Trade, way: WayOut, now_ms: int) -> bool:
 
 
 def choose(trade: Trade, market: Market) -> WayOut | None:
-    """The best way out within the loss budget, or None when there is none now."""
-    ways = [way for target in _targets(trade) if _helps(trade, way := _way_to(trade, target, market))]
+    """The best way out within the loss budget, or None when there is none now.
+
+    Moves that were refused twice in a row are left out of it: a venue that has paused trading shows its books all the
+    same. Without them there may be no way: then they are tried again.
+    """
+    refused = spurned(trade)
+    other = _best(trade, market, refused) if refused else None
+    return other or _best(trade, market, ())
+
+
+def spurned(trade: Trade) -> frozenset[Kind]:
+    """The moves whose last orders were all refused, or never sent: over, with a reason, and with nothing filled."""
+    orders: dict[Kind, list[OrderView]] = {}
+    for view in sorted(trade.orders, key=lambda view: view.terms.attempt):
+        orders.setdefault((view.terms.leg, view.terms.purpose), []).append(view)
+    return frozenset(
+        kind
+        for kind, sent in orders.items()
+        if len(sent) >= REFUSALS and all(view.in_vain and view.reason for view in sent[-REFUSALS:])
+    )
+
+
+def _best(trade: Trade, market: Market, without: Collection[Kind]) -> WayOut | None:
+    ways = [way for target in _targets(trade) if _helps(trade, way := _way_to(trade, target, market, without))]
     best = max(ways, key=lambda way: (way.result, -len(way.moves)), default=None)
     return best if best is not None and best.result >= -trade.plan.undo.loss_budget else None
 
@@ -123,7 +153,7 @@ def _targets(trade: Trade) -> list[Decimal]:
     return sorted({min(trade.plan.units, max(ZERO, level)) for level in levels})
 
 
-def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
+def _way_to(trade: Trade, target: Decimal, market: Market, without: Collection[Kind]) -> WayOut:
     books = {book.token: book for book in market.books}
     sellable = dict(market.sellable)
     moves: list[Move] = []
@@ -132,9 +162,11 @@ def _way_to(trade: Trade, target: Decimal, market: Market) -> WayOut:
     for index, leg in enumerate(trade.legs):
         gap = trade.least(index) - target * leg.ratio
         if gap > 0:
-            chosen = _reduce(index, leg, gap, books, sellable)
+            options = _reductions(index, leg, gap, books, sellable)
         else:
-            chosen = _complete(index, leg, min(-gap, _room(trade, index)), books) if gap else []
+            options = _completions(index, leg, min(-gap, _room(trade, index)), books) if gap else []
+        allowed = [move for move in options if move and (index, move.purpose) not in without]
+        chosen = [max(allowed, key=_brings)] if allowed else []
         moves += chosen
         change = sum((move.size for move in chosen), ZERO)
         held = trade.least(index) + (change if gap < 0 else -change)
@@ -151,25 +183,24 @@ def _room(trade: Trade, index: int) -> Decimal:
     return trade.plan.legs[index].size - trade.least(index) - trade.returning(index)
 
 
-def _complete(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book]) -> list[Move]:
-    move = _move(index, Purpose.COMPLETE, leg.instrument, leg.side, gap, books)
-    return [move] if move else []
+def _completions(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book]) -> list[Move | None]:
+    return [_move(index, Purpose.COMPLETE, leg.instrument, leg.side, gap, books)]
 
 
-def _reduce(index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book], sellable: Mapping[str, Size]) -> list[Move]:
-    """Exit what is settled and sellable, or hedge: whichever brings more for a share."""
+def _reductions(
+    index: int, leg: Leg, gap: Decimal, books: Mapping[str, Book], sellable: Mapping[str, Size]
+) -> list[Move | None]:
+    """Exit what is settled and sellable, or hedge: whichever brings more is taken."""
     instrument = leg.instrument
     ready = min(gap, sellable.get(instrument.token, NO_SIZE)) if leg.side is Side.BUY else gap
     leave = _move(index, Purpose.EXIT, instrument, leg.side.opposite, ready, books)
     # Where the venue nets both outcomes, buying the complement is the same order as selling.
     nets = instrument.rules.nets
-    hedge = None if nets else _move(index, Purpose.HEDGE, instrument.other(), leg.side, gap, books)
-    options = [move for move in (leave, hedge) if move is not None]
-    return [max(options, key=_brings)] if options else []
+    return [leave, None if nets else _move(index, Purpose.HEDGE, instrument.other(), leg.side, gap, books)]
 
 
 def _brings(move: Move) -> tuple[Decimal, Decimal]:
-    """What a reducing move brings in all: a hedge's pairs pay $1 each later. At a tie, money now."""
+    """What a move brings in all: a hedge's pairs pay $1 each later. At a tie, money now."""
     pairs = move.size if move.purpose is Purpose.HEDGE else ZERO
     return (pairs - move.cost, -pairs)
 

@@ -257,6 +257,53 @@ def test_a_level_that_no_order_can_reach_is_no_depth() -> None:
     assert (move.size, move.limit) == (8, Decimal("0.38"))
 
 
+def refused(lone: Trade, *ways: tuple[int, Purpose], reason: str = "409 trading_is_paused") -> Trade:
+    """The trade after these undo orders, each refused."""
+    for leg, purpose in ways:
+        entry = judge.entry_orders(lone.plan)[leg]
+        side = Side.SELL if purpose is Purpose.EXIT else Side.BUY
+        terms = replace(entry, attempt=lone.next_attempt(leg), purpose=purpose, side=side)
+        lone = lone.with_orders([replace(view(terms), reason=reason)])
+    return lone
+
+
+def test_what_a_venue_refuses_twice_gives_way_to_another_way() -> None:
+    """Paused there, its book as good as ever: completing was refused 24 times while 20 could be sold here."""
+    lone = pair("20", "0")
+    books = market(book("y", "0.44", "0.46"), book("k:NO", "0.41", "0.43"), y="20")
+    complete, leave = (1, Purpose.COMPLETE), (0, Purpose.EXIT)
+    assert only_move(undo.choose(refused(lone, complete), books)).purpose is Purpose.COMPLETE, "once may be chance"
+    move = only_move(undo.choose(refused(lone, complete, complete), books))
+    assert (move.leg, move.purpose, move.size) == (0, Purpose.EXIT, 20)
+    both = refused(lone, complete, complete, leave, leave)
+    assert only_move(undo.choose(both, books)).purpose is Purpose.COMPLETE, "nothing else is left: tried again"
+
+
+def test_what_is_refused_is_tried_again_where_nothing_else_is_within_the_budget() -> None:
+    books = market(book("y", "0.10", "0.12"), book("k:NO", "0.41", "0.43"), y="20")
+    lone = refused(pair("20", "0"), (1, Purpose.COMPLETE), (1, Purpose.COMPLETE), (1, Purpose.COMPLETE))
+    assert only_move(undo.choose(lone, books)).purpose is Purpose.COMPLETE, "selling for 2 what cost 9 loses more"
+
+
+def test_a_sale_that_is_refused_twice_gives_way_to_the_complement() -> None:
+    """Another market, or the venue's balance that still says nothing is there to sell."""
+    books = market(book("yes0", "0.38", "0.42"), book("no0", "0.60", "0.62"), yes0="20")
+    leave = (0, Purpose.EXIT)
+    assert only_move(undo.choose(refused(trade(*ONE_SIDED), leave), books)).purpose is Purpose.EXIT
+    assert only_move(undo.choose(refused(trade(*ONE_SIDED), leave, leave), books)).purpose is Purpose.HEDGE
+
+
+def test_only_refusals_in_a_row_count() -> None:
+    """An order between that filled shows that the venue takes them; one that was withdrawn was not refused."""
+    books = market(book("y", "0.44", "0.46"), book("k:NO", "0.41", "0.43"), y="20")
+    complete = (1, Purpose.COMPLETE)
+    again = refused(pair("20", "0"), complete)
+    filled = view(replace(again.orders[-1].terms, attempt=3), filled="2")
+    assert only_move(undo.choose(refused(again.with_orders([filled]), complete), books)).purpose is Purpose.COMPLETE
+    withdrawn = refused(pair("20", "0"), complete, complete, reason="")
+    assert only_move(undo.choose(withdrawn, books)).purpose is Purpose.COMPLETE
+
+
 def test_a_book_that_cannot_be_read_is_noted_since_when() -> None:
     lone = pair("20", "0")
     books = market(book("y", "0.44", "0.46"), book("n", "0.53", "0.57"), y="20")
