@@ -1,7 +1,7 @@
 """The story in seeded weather, judged by the simulated exchange's own record."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from decimal import Decimal
 
@@ -87,6 +87,23 @@ def test_a_venue_dead_for_minutes_keeps_the_promise() -> None:
     survived = [run for run in runs if run.lasted_ms > 60_000 and run.record.phase is Phase.COMMITTED]
     assert survived, "an outage of minutes is no end"
     assert max(run.effects for run in runs) < 500, "nor does it fill a history"
+
+
+def test_a_venue_that_refuses_everything_for_minutes_holds_no_trade_that_has_another_way_out() -> None:
+    """Its books are as good as ever. What filled at the other venue is sold there, not held after 24 refusals here."""
+    runs = over_two_venues(replace(FAIR, paused=1.0, thin=0.3, part=0.3, settle_ms=200), 200)
+    assert [violation for run in runs for violation in run.violations] == []
+    stuck = [run for run in runs if any(_one_sided_at_the_open_venue(run))]
+    assert len(stuck) >= 10, "one leg filled where orders are taken, the other refused"
+    assert {run.record.phase for run in stuck} == {Phase.FLAT}
+
+
+def _one_sided_at_the_open_venue(run: Run) -> Iterator[bool]:
+    """For each venue whether its entry was refused as paused while the other's filled."""
+    entries = [view for view in run.record.orders if view.terms.purpose is Purpose.ENTER]
+    for view in entries:
+        others = [other for other in entries if other.terms.leg != view.terms.leg]
+        yield "paused" in view.reason and any(other.known > 0 for other in others)
 
 
 def test_trades_over_two_venues_enter_both_ways_and_never_hedge_where_outcomes_net() -> None:

@@ -24,7 +24,7 @@ DUPLICATED = "order is invalid. Duplicated."
 POST_ONLY_MS = 120_000
 """After a restart only post-only orders are taken for two minutes."""
 DEAD_MS = (60_000, 300_000, 900_000)
-"""How long at most a dead venue answers nothing: less and more than a trade waits for it."""
+"""How long at most a dead venue answers nothing, or a paused one takes nothing: less and more than a trade waits."""
 NET_FEE_STEP = Decimal("0.000001")
 
 
@@ -37,9 +37,10 @@ class Cancelled(Enum):
 
 
 class Gate(Enum):
-    """What the engine takes now."""
+    """What the engine takes now. PAUSED: no order; it shows books and takes cancels."""
 
     OPEN = "open"
+    PAUSED = "paused"
     POST_ONLY = "post-only"
     DOWN = "down"
 
@@ -116,26 +117,33 @@ class SimExchange:
         self.ticks: dict[str, Decimal] = {}
         self.frozen = (0, 0)
         self.down = (0, 0)
-        self.dead = ("", 0, 0)
         if luck.strikes("frozen"):
             start = clock.now_ms + luck.between(0, 10_000)
             self.frozen = (start, start + luck.between(100, 10_000))
         if luck.strikes("restart"):
             start = clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
             self.down = (start, start + luck.between(100, 20_000))
-        if luck.strikes("dead"):
-            start = clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
-            self.dead = (luck.choice(listed).venue, start, start + luck.between(1_000, luck.choice(DEAD_MS)))
-            clock.tell("exchange", f"{self.dead[0]} will be dead from {self.dead[1]} to {self.dead[2]}")
+        self.dead = self._outage("dead")
+        self.paused = self._outage("paused")
         if luck.strikes("tick"):
             clock.after(luck.between(0, luck.choice((20, 8_000))), self._change_ticks)
 
+    def _outage(self, kind: str) -> tuple[str, int, int]:
+        """A venue of the trade, and from when until when (ms) this strikes it."""
+        luck = self.luck
+        if not luck.strikes(kind):
+            return "", 0, 0
+        start = self.clock.now_ms + luck.between(0, luck.choice((20, 8_000)))
+        found = luck.choice(self.listed).venue, start, start + luck.between(1_000, luck.choice(DEAD_MS))
+        self.clock.tell("exchange", f"{found[0]} will be {kind} from {found[1]} to {found[2]}")
+        return found
+
     def gate(self, instrument: Instrument) -> Gate:
-        """Whether the instrument's venue is dead or restarting now."""
+        """Whether the instrument's venue is dead, paused or restarting now."""
         now_ms = self.clock.now_ms
-        venue, dies, lives = self.dead
-        if dies <= now_ms < lives and venue == instrument.venue:
-            return Gate.DOWN
+        for (venue, begins, ends), found in ((self.dead, Gate.DOWN), (self.paused, Gate.PAUSED)):
+            if begins <= now_ms < ends and venue == instrument.venue:
+                return found
         start, end = self.down
         if now_ms < start or now_ms >= end + POST_ONLY_MS or instrument.rules.nets:
             return Gate.OPEN

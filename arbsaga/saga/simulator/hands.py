@@ -114,6 +114,8 @@ class Hands:
         gate = self.exchange.gate(terms.instrument)
         if gate is Gate.DOWN:
             return self._blank(terms), self._latency()
+        if gate is Gate.PAUSED:
+            return self._blank(terms, OrderState.DONE, "409 trading_is_paused"), self._latency()
         if gate is Gate.POST_ONLY:
             return self._blank(terms, OrderState.DONE, "503 post-only mode"), self._latency()
         if self._unheard(terms):

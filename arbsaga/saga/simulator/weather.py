@@ -38,22 +38,23 @@ MOST = {
     "halt": 0.4,
     "crash": 0.3,
     "reset": 0.5,
+    "paused": 0.1,
 }
 """Every kind of bad weather, and the highest chance it is drawn with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """Chances in 0..1 for each order, call, answer or fill; for `restart`, `dead`, `tick`, `frozen`, `abort`, `halt`
-    and `reset` once for each trade. Times in ms.
+    """Chances in 0..1 for each order, call, answer or fill; for `restart`, `dead`, `paused`, `tick`, `frozen`, `abort`,
+    `halt` and `reset` once for each trade. Times in ms.
 
     What an order meets. `thin`: no liquidity; `part`: a part of its size; `slow`: the rest rests and fills later;
     `improve`: fills at better prices than its limit. `delayed`: held back by the venue first.
 
     What a post meets. `refuse`: a proved refusal. `busy`: 425, 429, 500 or 503, the 500 with the order taken or not.
     `restart`: the engine goes down (425 to all) for a while, and is post-only for two minutes after. `dead`: one of the
-    trade's venues answers nothing for minutes, whatever it is asked. `drop`: taken,
-    the answer lost. `repeated`: the network brings the bytes twice, and the answer is "Duplicated". `lost`: never
+    trade's venues answers nothing for minutes, whatever it is asked. `paused`: one refuses every order for minutes, but
+    shows its books and takes cancels. `drop`: taken, the answer lost. `repeated`: the network brings the bytes twice, and the answer is "Duplicated". `lost`: never
     delivered, the answer lost. `late`: delivered up to `late_ms` after it was sent, the answer lost. `zombie`: the
     worker is paused before it sends, and goes on when it wakes up, declared dead or not.
 
@@ -106,6 +107,7 @@ class Weather:
     halt: float = 0.0
     crash: float = 0.0
     reset: float = 0.0
+    paused: float = 0.0
     move: float = 0.02
     settle_ms: int = 2_000
     latency_ms: int = 20
