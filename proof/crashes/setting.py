@@ -79,15 +79,16 @@ class Setting:
 
     def venue(self) -> Venue:
         """The account at its exchange, or at both; not yet connected."""
-        polymarket = PolymarketVenue(
-            replace(PolymarketSettings.at(self.exchange, self.key), post_timeout_ms=PATIENCE.http)
-        )
         if not self.kalshi:
-            return polymarket
-        settings = KalshiSettings.at(self.kalshi, KEY_ID, self.kalshi_key)
-        return Several(
-            {"polymarket": polymarket, "kalshi": KalshiVenue(replace(settings, post_timeout_ms=PATIENCE.http))}
-        )
+            return self._part("polymarket")
+        return Several({name: self._part(name) for name in ("polymarket", "kalshi")}, self._part)
+
+    def _part(self, name: str) -> Venue:
+        if name == "polymarket":
+            settings = PolymarketSettings.at(self.exchange, self.key)
+            return PolymarketVenue(replace(settings, post_timeout_ms=PATIENCE.http))
+        there = KalshiSettings.at(self.kalshi, KEY_ID, self.kalshi_key)
+        return KalshiVenue(replace(there, post_timeout_ms=PATIENCE.http))
 
 
 @dataclass(frozen=True, slots=True)

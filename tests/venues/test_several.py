@@ -6,16 +6,18 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from arbsaga.domain.books import Book
 from arbsaga.domain.instruments import Instrument, MarketRules, Outcome, Side
 from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
-from arbsaga.errors import Unavailable, UnknownThing, VenueError
+from arbsaga.errors import SecretError, Unavailable, UnknownThing, VenueError
+from arbsaga.venues import several
 from arbsaga.venues.polymarket.settings import PolymarketSettings
 from arbsaga.venues.polymarket.venue import PolymarketVenue
 from arbsaga.venues.port import EventListing, Funds, Venue
-from arbsaga.venues.several import Several, concerned, venue_of
+from arbsaga.venues.several import Several, concerned, market_of, venue_of
 
 from .make import KEY
 from .make import terms as signed_terms
@@ -170,6 +172,7 @@ def view(of: Instrument, leg: int = 0) -> OrderView:
 def test_a_token_says_its_venue() -> None:
     assert venue_of("1234567890") == "polymarket"
     assert venue_of("kalshi:KXFED-26DEC:NO") == "kalshi"
+    assert (market_of("kalshi:KXFED-26DEC:NO"), market_of("1234567890")) == ("KXFED-26DEC", "")
 
 
 def test_it_is_named_after_its_parts(both: Several) -> None:
@@ -203,13 +206,32 @@ async def test_a_venue_that_raises_leaves_the_others_orders_posted(both: Several
     assert second.state is OrderState.LIVE
 
 
-async def test_an_order_of_a_venue_that_is_not_here_is_refused_before_anything_is_sent(
-    both: Several, poly: Fake
-) -> None:
-    stray = replace(POLY, venue="spot")
-    with pytest.raises(VenueError, match="there is no venue spot here, only polymarket, kalshi"):
-        await both.post([terms(POLY), terms(stray, 1)])
-    assert poly.asked == []
+STRAY = replace(POLY, venue="spot")
+
+
+async def test_an_order_of_a_venue_that_is_not_here_is_not_sent(both: Several, poly: Fake) -> None:
+    absent, sent = await both.post([terms(STRAY), terms(POLY, 1)])
+    assert (absent.state, absent.order_id) == (OrderState.ABSENT, "")
+    assert absent.reason == "not sent: there is no venue spot here, only polymarket, kalshi"
+    assert sent.state is OrderState.LIVE
+    with pytest.raises(VenueError, match="no venue spot"):
+        both.order_id(terms(STRAY))
+
+
+async def test_one_venue_never_tells_what_became_of_anothers_order(poly: Fake) -> None:
+    """Asked for Kalshi's order, Polymarket knows nothing of it: that proved a live order ABSENT."""
+    alone, theirs = Several({"polymarket": poly}), view(KAL)
+    assert await alone.look([theirs]) == (theirs,)
+    first, second = await alone.look([theirs, view(POLY, 1)])
+    assert (first, second.state) == (theirs, OrderState.DONE)
+    assert await alone.cancel(theirs) == theirs
+    assert (await alone.post([terms(KAL)]))[0].state is OrderState.ABSENT
+    assert poly.asked == ["look"]
+    assert concerned(alone, [theirs]) is alone, "who waits goes on waiting"
+    with pytest.raises(VenueError, match="no venue kalshi here, only polymarket"):
+        await alone.positions([KAL.token])
+    with pytest.raises(VenueError, match="no venue kalshi"):
+        await alone.sellable(KAL.token)
 
 
 async def test_a_bug_of_a_venue_is_not_taken_for_a_dead_one(both: Several, kalshi: Fake) -> None:
@@ -368,13 +390,108 @@ async def test_a_stream_that_breaks_ends_the_others(both: Several, poly: Fake, k
     assert poly.running == 0
 
 
-async def test_all_start_or_none_stays(both: Several, poly: Fake, kalshi: Fake) -> None:
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(several, "RETRY_S", 0.01)
+
+
+async def until_reached(both: Several) -> None:
+    async with asyncio.timeout(10):
+        while not both.streaming():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_a_venue_that_cannot_be_reached_is_started_as_soon_as_it_can_be(poly: Fake, kalshi: Fake) -> None:
+    """No trading process could start, and the living venue's trades stalled."""
+    anew = [Fake("kalshi"), Fake("kalshi")]
+    anew[0].down = kalshi.down = True
+    made = iter(anew)
+    both = Several({"polymarket": poly, "kalshi": kalshi}, lambda name: next(made))
+    parts = both.parts
     await both.start()
-    assert poly.asked == kalshi.asked == ["start"]
+    assert not both.streaming()
+    assert (await both.look([view(POLY)]))[0].state is OrderState.DONE
+    await until_reached(both)
+    assert parts["kalshi"] is anew[1], "who holds the parts sees it too"
+    assert await both.cash() == D(20)
+    await both.close()
+    assert (poly.asked[-1], anew[1].asked[-1]) == ("close", "close")
+
+
+async def test_a_venue_that_was_not_reached_answers_nothing_and_takes_no_order(both: Several, kalshi: Fake) -> None:
     kalshi.down = True
-    with pytest.raises(Unavailable):
+    await both.start()
+    assert await both.barred([POLY, KAL]) == "kalshi cannot be reached"
+    assert both.order_id(terms(KAL)) == "kalshi-T/0/1"
+    (not_sent,) = await both.post([terms(KAL)])
+    assert (not_sent.state, not_sent.reason) == (OrderState.ABSENT, "not sent: kalshi cannot be reached")
+    assert not await both.news(["a"], 5)
+    assert both.bars_account("banned at kalshi")
+    away = both.parts["kalshi"]
+    asks = [away.look([view(KAL)]), away.cancel(view(KAL)), away.funds([KAL]), away.sellable(KAL.token), away.cash()]
+    asks += [away.positions([KAL.token]), away.open_orders(), away.fills_since(0), away.books([KAL.token])]
+    asks += [
+        away.events(),
+        away.listing("KX-1"),
+        away.question("KX-1"),
+        away.stream_books([KAL.token], []),
+        away.start(),
+    ]
+    for ask in asks:
+        with pytest.raises(VenueError, match="kalshi cannot be reached: kalshi does not answer"):
+            await ask
+    await both.close()
+    assert kalshi.asked == ["start"]
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_what_is_wrong_while_a_venue_is_tried_again_does_not_end_the_trying(poly: Fake, kalshi: Fake) -> None:
+    answers: list[Fake | Exception] = [SecretError("the key is gone"), ValueError("a bug"), Fake("kalshi")]
+
+    def reopen(name: str) -> Fake:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    kalshi.down, both = True, Several({"polymarket": poly, "kalshi": kalshi}, reopen)
+    with capture_logs() as logs:
         await both.start()
-    assert poly.asked[-1] == "close"
+        await until_reached(both)
+    said = [log["error"] for log in logs if "tried again" in log["event"]]
+    assert said == ["kalshi does not answer", "the key is gone", "a bug"]
+    await both.close()
+
+
+async def test_where_no_venue_can_be_reached_none_stays(both: Several, poly: Fake, kalshi: Fake) -> None:
+    poly.down = kalshi.down = True
+    with pytest.raises(Unavailable, match="polymarket does not answer"):
+        await both.start()
+    assert poly.asked == kalshi.asked == ["start", "close"]
+
+
+async def test_a_key_that_cannot_be_used_stops_the_start_whatever_else_is_wrong(
+    both: Several, poly: Fake, kalshi: Fake
+) -> None:
+    async def refused() -> None:
+        raise SecretError("Kalshi does not know this key")
+
+    poly.down, kalshi.start = True, refused
+    with pytest.raises(SecretError, match="does not know this key"):
+        await both.start()
+    assert poly.asked == ["start", "close"]
+
+
+async def test_a_venue_that_hangs_holds_up_no_start(
+    both: Several, kalshi: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(several, "START_LIMIT_S", 0.01)
+    kalshi.start = asyncio.Event().wait
+    await both.start()
+    with pytest.raises(VenueError, match="no answer within"):
+        await both.parts["kalshi"].cash()
+    await both.close()
 
 
 async def test_every_connection_is_released_whatever_one_of_them_says(both: Several, poly: Fake, kalshi: Fake) -> None:
