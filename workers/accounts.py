@@ -1,17 +1,11 @@
 """One account over its venues: what is known and booked of each by itself."""
 
 import asyncio
-from collections.abc import Mapping
 
 from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.ledger import Ledger, models, postings
 from arbsaga.venues.port import Venue
-from arbsaga.venues.several import Several
-
-
-def parts_of(venue: Venue) -> Mapping[str, Venue]:
-    """The venues behind one port, by name."""
-    return venue.parts if isinstance(venue, Several) else {venue.name: venue}
+from arbsaga.venues.several import parts_of
 
 
 def cash_at(ledger: Ledger, account: str, venue: str) -> Usd:

@@ -63,10 +63,13 @@ OPEN: Mapping[str, Callable[[Config, DataFolder], Venue]] = {"polymarket": open_
 """How each venue is opened."""
 
 
-def open_venue(config: Config, folder: DataFolder) -> Venue:
-    """The one venue that is traded on, or several behind one port; not yet connected. Raises UserError."""
-    venues = open_venues(config, folder)
-    return next(iter(venues.values())) if len(venues) == 1 else Several(venues)
+def open_venue(config: Config, folder: DataFolder) -> Several:
+    """The venues that are traded on, behind one port; not yet connected. Raises UserError.
+
+    One alone is behind it too: nobody else may be asked about another venue's order. Its "there is no such order" once
+    proved an order ABSENT that was live at the venue that the configuration had left out.
+    """
+    return Several(open_venues(config, folder), lambda name: OPEN[name](config, folder))
 
 
 def open_dead_man(config: Config, folder: DataFolder) -> PolymarketDeadMan:

@@ -16,7 +16,7 @@ from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.ledger import Ledger, TradeStory
 from arbsaga.saga.messages import Phase, TradePlan
 from arbsaga.venues.port import MarketListing, Venue
-from workers.accounts import parts_of
+from arbsaga.venues.several import parts_of
 
 log = structlog.get_logger(__name__)
 

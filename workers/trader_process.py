@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,14 @@ from arbsaga.config import Config
 from arbsaga.detect import LiveBooks, Scanner
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Usd
-from arbsaga.errors import ArbsagaError, Unavailable
+from arbsaga.errors import ArbsagaError, ConfigError, Unavailable, VenueError
 from arbsaga.exchange.paired import PairedSettings
 from arbsaga.ledger import Ledger, database, files, models
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
 from arbsaga.venues.port import Venue
-from workers.accounts import open_account, parts_of
+from arbsaga.venues.several import parts_of, venue_of
+from workers.accounts import open_account
 from workers.connect import connect
 from workers.connections import open_pager, open_venue, temporal_settings
 from workers.desk_client import DeskClient
@@ -41,7 +42,7 @@ from workers.paper import paired_since
 from workers.payouts import Payouts
 from workers.reconciler import keep_reconciling, reconciling
 from workers.report import commands, emit
-from workers.site import open_ledger, pairs_file
+from workers.site import open_ledger, pairs_file, venues_of
 from workers.start import tell_desk
 from workers.trader import REPORT_EVERY_S, Budget, PhaseReports, Trader
 from workers.worker import build_worker
@@ -98,12 +99,28 @@ async def connected(
     async with contextlib.AsyncExitStack() as stack:
         ledger = open_ledger(config, folder)
         stack.callback(ledger.close)
+        refuse_unlisted(ledger, config.account, venues_of(config, folder))
         pager = open_pager(config, folder, console)
         await open_venue(config, folder).close()  # a key that cannot be used is told before anything is waited for
         client = await patiently(lambda: connect(temporal_settings(config, folder)))
         venue = await patiently(lambda: _started(config, folder))
         stack.push_async_callback(venue.close)
         yield Parts(config, ledger, venue, client, pager)
+
+
+def refuse_unlisted(ledger: Ledger, account: str, venues: Collection[str]) -> None:
+    """Raises ConfigError where the account has open orders or shares at a venue that is not among `venues`.
+
+    Nobody would look after them: their trades would wait for a venue that is never asked.
+    """
+    orders = {one.terms.instrument.venue for one in ledger.intents_in_flight() if one.account == account}
+    shares = {venue_of(token) for token in ledger.positions(account)}
+    if left := sorted((orders | shares) - set(venues)):
+        what = "open trades" if orders & set(left) else "positions"
+        raise ConfigError(
+            f"{account} has {what} at {', '.join(left)}, which is not in `venues`: add it, or let another process that "
+            "has it end them first"
+        )
 
 
 async def _started(config: Config, folder: DataFolder) -> Venue:
@@ -196,8 +213,12 @@ async def prepare_account(parts: Parts, path: Path) -> None:
     async def told(_trade_id: str) -> None:
         """The desk hears of it below, when what it counts as invested is caught up with."""
 
-    await Payouts(parts.venue, ledger, account, told).sweep()
-    await open_account(ledger, parts.venue, account)
+    try:
+        await Payouts(parts.venue, ledger, account, told).sweep()
+        await open_account(ledger, parts.venue, account)
+    except VenueError as error:
+        why = f"the opening balance at {', '.join(sorted(missing))} cannot be booked: {error}"
+        raise Unavailable(f"{why}; start again when it can be, or take it out of `venues`") from error
 
 
 def _opened(path: Path, entry: str) -> bool:

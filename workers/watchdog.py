@@ -22,8 +22,7 @@ from arbsaga.reconcile.incidents import Incidents
 from arbsaga.reconcile.looking import Question
 from arbsaga.saga.messages import Page
 from arbsaga.venues.port import Venue
-from arbsaga.venues.several import venue_of
-from workers.accounts import parts_of
+from arbsaga.venues.several import parts_of, venue_of
 from workers.temporal_probe import probe
 
 log = structlog.get_logger(__name__)

@@ -1,16 +1,24 @@
 """Which venues are traded on, by whose keys, and where they are: configuration, command line, data folder."""
 
+import contextlib
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from arbsaga_command import Arbsaga
+from cli_make import NOW, RULES, instrument, plan, record
 from Crypto.PublicKey import ECC
 
 from arbsaga.config import Config, load
 from arbsaga.detect.settings import ScanSettings
-from arbsaga.errors import ConfigError, SecretError, Unavailable
-from workers import connections, site
+from arbsaga.domain.baskets import yes_of_all
+from arbsaga.domain.instruments import Instrument, Outcome, Side
+from arbsaga.domain.money import Price, Size
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
+from arbsaga.errors import ConfigError, SecretError, Unavailable, VenueError
+from arbsaga.saga.messages import Phase
+from workers import connections, site, trader_process
 from workers.folder import DataFolder, Ports
 from workers.paper import ensure_key, paired_since, public_key
 
@@ -29,6 +37,12 @@ def folder(tmp_path: Path) -> DataFolder:
     made = DataFolder(tmp_path / "data")
     made.create()
     return made
+
+
+def kalshi_order() -> OrderTerms:
+    at = Instrument("kalshi", "KX-1", "kalshi:KX-1:YES", "kalshi:KX-1:NO", Outcome.YES, "Will it?", RULES)
+    amount, limit = Size(Decimal(10)), Price(Decimal("0.40"))
+    return OrderTerms("T1", 0, 1, Purpose.ENTER, at, Side.BUY, amount, limit, TimeInForce.GTC, NOW, NOW + 1_000)
 
 
 def both(**given: object) -> Config:
@@ -186,16 +200,40 @@ def test_live_trading_never_makes_a_key(folder: DataFolder) -> None:
         connections.open_kalshi(both(mode="live"), folder)
 
 
-async def test_one_venue_is_opened_alone_and_two_behind_one_port(folder: DataFolder) -> None:
+async def test_one_venue_is_behind_the_same_port_as_two(folder: DataFolder) -> None:
+    """Alone it told of an order of another venue that there is none such: that proved a live one ABSENT."""
     folder.choose_ports(["polymarket"])
     ensure_key(both(), folder)
     alone = connections.open_venue(load(), folder)
     assert alone.name == "polymarket"
+    theirs = OrderView(kalshi_order(), "id", OrderState.UNKNOWN)
+    assert await alone.look([theirs]) == (theirs,)
+    assert await alone.cancel(theirs) == theirs
+    with pytest.raises(VenueError, match="no venue kalshi here"):
+        alone.order_id(kalshi_order())
     folder.choose_ports(BOTH)
     several = connections.open_venue(both(), folder)
     assert several.name == "polymarket+kalshi"
     for venue in (alone, several):
         await venue.close()
+
+
+@pytest.mark.parametrize("where", ["order", "shares"])
+async def test_no_process_starts_that_would_leave_a_venue_alone(folder: DataFolder, where: str) -> None:
+    """Its open trades would wait for a venue that is never asked."""
+    order = kalshi_order()
+    with contextlib.closing(site.open_ledger(load(mode="live"), folder)) as ledger:
+        trader_process.refuse_unlisted(ledger, "main", ["polymarket"])
+        if where == "order":
+            ledger.intend([(order, "id")], account="main", workflow_id="w", lease_id="l")
+        else:
+            made = plan(basket=yes_of_all("race", "Who wins?", [order.instrument, instrument("1")]))
+            ledger.record(record(made, Phase.COMMITTED, "20", "20"))
+        trader_process.refuse_unlisted(ledger, "main", BOTH)
+        trader_process.refuse_unlisted(ledger, "another", ["polymarket"])
+    with pytest.raises(ConfigError, match=r"main has (open trades|positions) at kalshi, which is not in `venues`"):
+        async with trader_process.connected(load(mode="live"), folder):
+            pass
 
 
 def test_live_addresses_are_the_venues_own_unless_others_are_set(
