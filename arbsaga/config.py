@@ -449,7 +449,9 @@ def template() -> str:
 
 def _template_lines() -> Iterator[str]:
     yield "# arbsaga's configuration. Every key is optional; what is commented out shows the default."
-    yield "# Secrets never stand here: see venue.private_key_file, or set ARBSAGA_VENUE__PRIVATE_KEY."
+    yield "# Secrets never stand here. Only the venues that are traded on need theirs:"
+    for instead in SECRET_KEYS.values():
+        yield f"#   {instead}"
     yield ""
     sections = []
     for name, field in Config.model_fields.items():

@@ -70,6 +70,8 @@ def test_the_written_template_is_valid_and_says_the_defaults(tmp_path: Path) -> 
         line.removeprefix("# ") if re.match(r"# \w+ = (?!\"\")", line) else line for line in template().splitlines()
     )
     tomllib.loads(uncommented)
+    for variable in ("ARBSAGA_VENUE__PRIVATE_KEY", "ARBSAGA_KALSHI__PRIVATE_KEY"):
+        assert variable in template()
     assert load(written(tmp_path, uncommented)).model_dump() == Config().model_dump()
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arbsaga.config import Config
+from arbsaga.venues.polymarket.settings import CLOB
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
 from workers.connect import connect
@@ -18,7 +19,6 @@ from workers.connections import (
     open_polymarket,
     open_venue,
     temporal_settings,
-    venue_settings,
 )
 from workers.console import show
 from workers.doctor import Check, Status, Subject, examine
@@ -74,9 +74,9 @@ def doctor(*, config_file: ConfigFile = None, data_dir: DataDir = None, as_json:
 
 
 def _subject(config: Config, folder: DataFolder) -> Subject:
-    venues, clob_url = venues_of(config, folder), ""
-    if "polymarket" in venues:
-        clob_url = exchange_url(config, folder) if config.mode == "paper" else venue_settings(config, folder).clob_url
+    venues, clob_url = venues_of(config, folder), config.venue.clob_url or CLOB
+    if "polymarket" in venues and config.mode == "paper":
+        clob_url = exchange_url(config, folder)
     kalshi = KalshiSubject(
         settings=lambda: kalshi_settings(config, folder),
         others=lambda: {"polymarket": open_polymarket(config, folder)} if "polymarket" in venues else {},

@@ -10,6 +10,7 @@ from arbsaga.errors import ConfigError
 
 EOA = 0
 DEPOSIT_WALLET = 3
+CLOB = "https://clob.polymarket.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class PolymarketSettings:
     private_key: SecretStr
     wallet: str | None = None
     signature_type: int = EOA
-    clob_url: str = "https://clob.polymarket.com"
+    clob_url: str = CLOB
     gamma_url: str = "https://gamma-api.polymarket.com"
     data_url: str = "https://data-api.polymarket.com"
     relayer_url: str = "https://relayer-v2.polymarket.com"
