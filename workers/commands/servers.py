@@ -11,10 +11,12 @@ from arbsaga.errors import UserError
 from arbsaga.exchange.kalshi import world as kalshi_world
 from arbsaga.exchange.kalshi.server import KalshiSettings
 from arbsaga.exchange.kalshi.server import run as run_kalshi
+from arbsaga.exchange.kalshi.settings import EngineSettings
 from arbsaga.exchange.paired import PairedSettings
 from arbsaga.exchange.playback import PlaybackSettings
 from arbsaga.exchange.server import ExchangeSettings, RecordedWorld
 from arbsaga.exchange.server import run as run_exchange
+from arbsaga.exchange.units import parse
 from arbsaga.exchange.world import WorldSettings
 from workers import console, temporal_process
 from workers.commands.options import ConfigFile, DataDir, Faults, Recording, Speed, open_folder, pace, read
@@ -74,6 +76,7 @@ def exchange(
             faults=faults,
             deposits=dict(map(_member_deposit, deposit or ())),
             truth=folder.truth_kalshi.name,
+            engine=EngineSettings(precision=parse(config.kalshi.precision)),
         )
         asyncio.run(run_kalshi(kalshi, lambda url: emit("ready", url=url)))
         return
