@@ -82,7 +82,7 @@ class Board:
                 self.locked = {_pocket(one): Decimal(str(one["usd"])) for one in event.get("locked", ())}
             case "stats":
                 self._count(event)
-            case "alert":
+            case "alert" | "note":
                 self.alerts.append(str(event["text"]).partition("\n")[0])
             case "died":
                 self._died(process, event)

@@ -1,6 +1,6 @@
 """What a process tells its supervisor: one JSON object per line on standard output.
 
-Events: ready · error {text} · trade {…} · capital {…} · stats {…} · alert {…} · drained · swept.
+Events: ready · error {text} · trade {…} · capital {…} · stats {…} · alert {…} · note {text} · drained · swept.
 """
 
 import asyncio

@@ -28,6 +28,15 @@ def venues_of(config: Config, folder: DataFolder) -> tuple[str, ...]:
     return tuple(venue for venue in VENUES if venue in config.venues or venue in before)
 
 
+def venues_for_new_trades(config: Config, folder: DataFolder) -> tuple[str, ...]:
+    """Those of `venues_of` that new trades may go to: what somebody has named, or all.
+
+    The others are open only to look after what is there.
+    """
+    venues = venues_of(config, folder)
+    return tuple(venue for venue in venues if venue in config.venues or "venues" not in config.model_fields_set)
+
+
 def open_venues(config: Config, folder: DataFolder) -> dict[str, "Venue"]:
     """The venues that are traded on, by name, not yet connected. Raises UserError."""
     from workers import connections  # noqa: PLC0415 (most commands need no venue, and its client takes a second)

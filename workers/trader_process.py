@@ -28,6 +28,7 @@ from arbsaga.exchange.paired import PairedSettings
 from arbsaga.ledger import Ledger, database, files, models
 from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
+from arbsaga.venues.chosen import Chosen
 from arbsaga.venues.port import Venue
 from arbsaga.venues.several import parts_of, venue_of
 from workers.accounts import open_account
@@ -42,7 +43,7 @@ from workers.paper import paired_since
 from workers.payouts import Payouts
 from workers.reconciler import keep_reconciling, reconciling
 from workers.report import commands, emit
-from workers.site import open_ledger, pairs_file, venues_of
+from workers.site import open_ledger, pairs_file, venues_for_new_trades, venues_of
 from workers.start import tell_desk
 from workers.trader import REPORT_EVERY_S, Budget, PhaseReports, Trader
 from workers.worker import build_worker
@@ -162,7 +163,8 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         await prepare_account(parts, files.path_of(config.ledger.url or folder.ledger_url))
         want = Usd(min(config.total, config.scan.max_starts * config.per_trade))
         desk = DeskClient(parts.client, config.account, config.temporal.task_queue, want=want)
-        pairing = _pairing(parts, folder)
+        scanned = scanned_venue(parts, venues_for_new_trades(config, folder))
+        pairing = _pairing(parts, scanned, folder)
 
         async def paid_out(trade_id: str) -> None:
             await desk.paid_out(trade_id)
@@ -171,7 +173,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
         payouts = Payouts(parts.venue, parts.ledger, config.account, paid_out)
         budget = Budget(options.trades)
         trader = Trader(config, parts.client, desk, payouts, parts.ledger, budget, pairing, draining=options.drain)
-        scanner = Scanner(parts.venue, config.scan_settings(), trader.on_opportunity)
+        scanner = Scanner(scanned, config.scan_settings(), trader.on_opportunity)
         trader.scanner, pairing.tell = scanner, scanner.watch_pairs
         await asyncio.to_thread(pairing.recall, parts.ledger, config.account)
         logging.getLogger("temporalio.workflow").addFilter(PhaseReports(trader.heard))
@@ -231,7 +233,17 @@ def _opened(path: Path, entry: str) -> bool:
         engine.dispose()
 
 
-def _pairing(parts: Parts, folder: DataFolder) -> Pairing:
+def scanned_venue(parts: Parts, names: Sequence[str]) -> Venue:
+    """The venues that new trades may go to. Says of each other one that it is open for what is there only."""
+    opened = parts_of(parts.venue)
+    if rest := [name for name in opened if name not in names]:
+        held = [venue_of(token) for token in parts.ledger.positions(parts.config.account)]
+        for name in rest:
+            emit("note", text=f"{name} is open for its {held.count(name)} positions only: no new trade goes there")
+    return Chosen(parts.venue, names) if rest else parts.venue
+
+
+def _pairing(parts: Parts, scanned: Venue, folder: DataFolder) -> Pairing:
     """The pairs of the account; it is told later whom to tell. Those of the simulated exchanges only on paper."""
     config, paper = parts.config, None
     if config.mode == "paper" and folder.paired.exists():
@@ -239,7 +251,7 @@ def _pairing(parts: Parts, folder: DataFolder) -> Pairing:
 
         paper = PaperPairs(PairedSettings(*paired_since(folder, None)), Usd(config.pairs.cap))
     file = pairs_file(config, folder)
-    return Pairing(parts_of(parts.venue), file, lambda _: None, lambda text: emit("alert", text=text), paper)
+    return Pairing(parts_of(scanned), file, lambda _: None, lambda text: emit("alert", text=text), paper)
 
 
 async def _work(trader: Trader, scanner: Scanner, config: Config, stop: asyncio.Event) -> None:

@@ -273,6 +273,8 @@ def _plain_line(process: str, event: Mapping[str, Any]) -> str:
             return _plain_trade(event["trade"])
         case "alert":
             return f"ALERT {event.get('text', '')}"
+        case "note":
+            return str(event["text"])
         case "died":
             return f"{process} died (exit code {event['exit_code']}), restarting in {event['restart_in_s']} s"
         case "ready":
