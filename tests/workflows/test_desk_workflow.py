@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -68,7 +69,7 @@ async def test_capital_goes_round(rig: Rig, account: str) -> None:
         rig.venue.next(plan.basket.legs[0].instrument, Behaviour(fills=D("0.5")))
         handle = await rig.start(plan)
         await until(lambda: phase_is(handle, Phase.WATCHING))
-        reserved = await status_of(rig, account)
+        reserved = await until(lambda: claimed(rig, account))  # told once the orders are out, beside the watching
         assert (reserved.reserved, reserved.leased + reserved.free) == (plan.reserved, 100 - plan.reserved)
         await handle.signal(ArbitrageWorkflow.abort, "take what there is")
         record = await handle.result()
@@ -81,6 +82,11 @@ async def test_capital_goes_round(rig: Rig, account: str) -> None:
         assert len(json.loads(rig.ledger.history(plan.trade_id))["events"]) > 20
         await desk.close()
         assert (await status_of(rig, account)).leased == 0
+
+
+async def claimed(rig: Rig, account: str) -> DeskStatus | None:
+    status = await status_of(rig, account)
+    return status if status.reserved else None
 
 
 async def is_free(rig: Rig, account: str) -> bool:
@@ -194,7 +200,8 @@ async def archiving(rig: Rig, account: str, steps: "Steps", *, histories: int) -
     await desk.start(LIMITS)
     await desk.close()
     for number in range(histories):
-        await desk_of(rig, account).signal(DeskWorkflow.closed, Closed(f"t/{number}", f"basket/{number}", "run"))
+        run = str(uuid.uuid4())  # one that the server has lost: whichever worker is asked, it is done with
+        await desk_of(rig, account).signal(DeskWorkflow.closed, Closed(f"t/{number}", f"basket/{number}", run))
     await until(lambda: steps.archived)
 
 
