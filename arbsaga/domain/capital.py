@@ -64,4 +64,4 @@ def affordable(quote: Quote, limit: Usd, books: Mapping[str, Book], gates: Gates
         if not isinstance(again, Quote):
             return None
         quote = again
-    return None
+    return quote if most_spent(quote) <= limit else None

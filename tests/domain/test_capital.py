@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from arbsaga.domain.baskets import BasketKind, Leg, cross
+from arbsaga.domain import capital
 from arbsaga.domain.capital import affordable, by_pocket, most_by_pocket, most_of, most_spent
 from arbsaga.domain.fees import FeeSchedule
 from arbsaga.domain.instruments import Instrument, Outcome, Side
@@ -68,3 +69,12 @@ def test_what_is_afforded_costs_no_more_even_at_its_limits():
     assert Decimal("19.95") < most_spent(smaller) <= limit < most_spent(quote)
     assert affordable(smaller, limit, books, Gates()) is smaller
     assert affordable(quote, Usd(Decimal("0.5")), books, Gates()) is None
+
+
+def test_it_is_priced_anew_only_so_often(monkeypatch):
+    """Each time comes closer; what does not fit by then is left."""
+    quote, books = quoted(at("poly", "a"), at("kalshi", "b", "0", Outcome.NO, ROUNDED), ("0.30", "10"), ("0.35", "50"))
+    monkeypatch.setattr(capital, "PRICINGS", 1)
+    assert affordable(quote, Usd(Decimal(20)), books, Gates()) is not None
+    monkeypatch.setattr(capital, "PRICINGS", 0)
+    assert affordable(quote, Usd(Decimal(20)), books, Gates()) is None
