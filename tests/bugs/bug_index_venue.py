@@ -88,7 +88,7 @@ VENUE: dict[str, Bug] = {
     "8": Bug(
         "the order signer is not the API key's, for deposit wallets",
         "py-clob-client-v2#75",
-        (START + "test_started_account_trades", START + "test_canary_tells_the_venues_words"),
+        (START + "test_started_account_trades", START + "test_a_wrong_signer_is_told_in_the_venues_words"),
     ),
     "9": Bug(
         "FOK and FAK precision",

@@ -9,6 +9,7 @@ from polymarket import AsyncSecureClient
 from structlog.testing import capture_logs
 
 import arbsaga.venues.polymarket as package
+from arbsaga.domain.orders import OrderState
 from arbsaga.errors import SecretError, Unavailable, UserError
 from arbsaga.exchange.units import parse
 from arbsaga.venues.polymarket import PolymarketSettings, PolymarketVenue
@@ -16,7 +17,7 @@ from arbsaga.venues.polymarket import client as official
 from arbsaga.venues.port import Venue
 
 from .make import KEY
-from .rig import BRISK, until
+from .rig import BRISK, terms, until
 
 
 def test_exports():
@@ -72,23 +73,26 @@ class TestOfficialClient:
 
 @pytest.mark.parametrize("kind", [0, 3], ids=["eoa", "deposit wallet"])
 async def test_started_account_trades(rig, kind):
-    """Trap 7.8: a canary order proves key, wallet, signature and allowance for the chosen wallet type."""
+    """Trap 7.8: key, wallet, signature and allowance fit together, for each wallet type and kind of market."""
     venue = await rig.started(signature_type=kind)
     assert venue.streaming()
     assert (venue.wallet == venue.address) is (kind == 0)
     for event in "1234":
-        yes, no = (await rig.instruments(venue, event))[0]
-        await venue.canary(yes)
-        await venue.canary(no)
+        for instrument in (await rig.instruments(venue, event))[0]:
+            (view,) = await venue.post([terms(instrument, price="0.01", size="100")])
+            assert view.state is OrderState.LIVE, view.evidence
+            assert (await venue.cancel(view)).state is OrderState.DONE
     assert await venue.open_orders() == ()
 
 
-async def test_canary_tells_the_venues_words(rig):
+async def test_a_wrong_signer_is_told_in_the_venues_words(rig):
     venue = await rig.started()
     yes, _ = (await rig.instruments(venue, "1"))[0]
     rig.fault("reject,text=the order signer address has to be the address of the API KEY")
-    with pytest.raises(UserError, match="signer address has to be"):
-        await venue.canary(yes)
+    (view,) = await venue.post([terms(yes)])
+    assert view.in_vain
+    assert "signer address has to be" in view.reason
+    assert venue.bars_account(view.reason)
 
 
 async def test_second_start_derives_the_same_key(rig):

@@ -10,8 +10,8 @@ from polymarket.errors import PolymarketError
 
 from arbsaga.domain.books import Book
 from arbsaga.domain.instruments import Instrument, Side
-from arbsaga.domain.money import Price, Size, Usd
-from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
+from arbsaga.domain.money import Size, Usd
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
 from arbsaga.errors import Unavailable, UserError, VenueError
 from arbsaga.venues.polymarket.account import Account, balance_figures
 from arbsaga.venues.polymarket.books import Books
@@ -217,33 +217,6 @@ class PolymarketVenue:
             quiet_ms=self.settings.quiet_ms,
             keepalive=self._keepalive,
         )
-
-    async def canary(self, instrument: Instrument) -> None:
-        """Post the smallest order at the lowest price and cancel it: proves key, wallet, signature and allowance.
-
-        It rests far from the market, but is a real order (py-clob-client-v2 #75). Raises UserError with
-        the venue's own words.
-        """
-        rules, now_ms = instrument.rules, self._clock()
-        size, limit = instrument.floor_size(rules.min_size), Price(rules.tick)
-        terms = OrderTerms(
-            trade_id=f"canary-{now_ms}",
-            leg=0,
-            attempt=1,
-            purpose=Purpose.ENTER,
-            instrument=instrument,
-            side=Side.BUY,
-            size=size,
-            limit=limit,
-            time_in_force=TimeInForce.GTC,
-            created_ms=now_ms,
-            send_by_ms=now_ms + self.settings.post_timeout_ms,
-        )
-        (view,) = await self.post([terms])
-        if view.state is not OrderState.DONE:
-            view = await self.cancel(view)
-        if view.state is not OrderState.DONE or not view.evidence[0].startswith("post: accepted"):
-            raise UserError(f"a test order did not go through: {view.reason or '; '.join(view.evidence)}")
 
     @property
     def _started(self) -> "_Session":
