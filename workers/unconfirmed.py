@@ -111,8 +111,22 @@ _KALSHI = (
     ("How a fee is rounded where an ask closes YES rather than opens NO", "count one unit of precision for each fill"),
     ("How many tickers one request for order books may name", "at most 100"),
     ("Whether books in YES prices are the default by now", "say on every subscription which prices are wanted"),
-    ("How the settlement of a voided market is told", "book what the position paid; page what differs"),
-    ("Whether replies to commands count in a subscription's sequence", "resubscribe on any gap"),
+    (
+        "How the settlement of a voided market is told",
+        "book contracts × the market's settlement value; page what differs, and a market that names none",
+    ),
+    (
+        "Whether replies to commands count in a subscription's sequence",
+        "understand both; ask for snapshots on any gap",
+    ),
+    (
+        "How a market that takes no orders is named in a refusal (`market_inactive`, `market_already_closed`, or else)",
+        "take any 4xx of the venue's own shape for a refusal, whatever its words",
+    ),
+    (
+        "How a refusal for a lapsed location attestation is worded",
+        "take a 403 that names region, location or attestation for one; any other 403 halts the entries",
+    ),
     ("Anything that Kalshi changed after 2026-10-13", "run the doctor and a small trade first"),
 )
 

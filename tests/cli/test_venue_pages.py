@@ -77,6 +77,15 @@ def test_what_was_never_confirmed_is_on_the_page_and_nothing_else(venue) -> None
     assert all(len(cells) == 3 and all(cell.strip() for cell in cells) for cells in found.values())
 
 
+def test_what_is_told_of_kalshi_is_what_is_done() -> None:
+    """A voided market: the value, not what somebody paid; a gap: snapshots, no new subscription; words of refusals."""
+    told = {one.question: one.we_do for one in UNCONFIRMED if one.venue == "kalshi"}
+    assert "the market's settlement value" in next(do for question, do in told.items() if "voided" in question)
+    assert "snapshots" in next(do for question, do in told.items() if "sequence" in question)
+    assert any("market_already_closed" in question for question in told)
+    assert any("attestation" in question for question in told)
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_every_switch_is_one_of_the_simulated_exchange(venue) -> None:
     """Fields of its settings, or faults that can be given to it."""
