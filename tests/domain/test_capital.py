@@ -3,8 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from arbsaga.domain.baskets import BasketKind, Leg, cross
 from arbsaga.domain import capital
+from arbsaga.domain.baskets import BasketKind, Leg, cross
 from arbsaga.domain.capital import affordable, by_pocket, most_by_pocket, most_of, most_spent
 from arbsaga.domain.fees import FeeSchedule
 from arbsaga.domain.instruments import Instrument, Outcome, Side
