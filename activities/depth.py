@@ -12,7 +12,7 @@ from typing import NamedTuple
 from arbsaga.domain.baskets import Leg
 from arbsaga.domain.books import Book, trouble
 from arbsaga.domain.instruments import Instrument, Side
-from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd
+from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.errors import VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import PlannedLeg, TradePlan
@@ -77,9 +77,7 @@ class DepthCheck:
     def _by_the_ledger(self, plan: TradePlan) -> str:
         if halted := self.ledger.halted():
             return f"trading is halted: {halted}"
-        opposite = {leg.instrument.complement: leg.instrument for leg in plan.basket.legs if netted(leg)}
-        held = self.ledger.held(plan.account, list(opposite)) if opposite else {}
-        return closing(opposite, held)
+        return closing(plan, self.ledger)
 
     async def _by_the_venue(self, plan: TradePlan) -> str:
         try:
@@ -222,7 +220,14 @@ def unfit(plan: TradePlan) -> str:
         if not leg.instrument.allows(planned.size, planned.limit, leg.side):
             title = f"{leg.instrument.outcome} {leg.instrument.title}"
             return f"{planned.size:f} {title} @ {planned.limit:f} breaks the venue's tick, size or $ minimum"
-    return ""
+    return cancelled_out(plan.basket.legs)
+
+
+def cancelled_out(legs: Sequence[Leg]) -> str:
+    """Whether one of the legs would close another, since their venue nets a market's two outcomes."""
+    bought = {leg.instrument.token for leg in legs if leg.side is Side.BUY}
+    both = [leg.instrument for leg in legs if leg.instrument.rules.nets and leg.instrument.complement in bought]
+    return f"YES and NO of {both[0].market} cancel each other out at {both[0].venue}: buy one of them" if both else ""
 
 
 def thin(plan: TradePlan, books: Sequence[Book]) -> str:
@@ -256,15 +261,10 @@ def paused(venue: str, why: str) -> str:
     return why if why.lower().startswith(venue) else f"{venue} is paused: {why}"
 
 
-def netted(leg: Leg) -> bool:
-    """Whether the venue would take buying this leg for selling the market's other outcome."""
-    return leg.instrument.rules.nets and leg.side is Side.BUY
-
-
-def closing(opposite: Mapping[str, Instrument], held: Mapping[str, Size]) -> str:
-    """Whether the account holds an outcome whose opposite would be bought, where the venue nets the two."""
-    wrong = [instrument for token, instrument in opposite.items() if held.get(token, NO_SIZE) > 0]
-    return f"holds the other side of {wrong[0].market}: buying this would close it" if wrong else ""
+def closing(plan: TradePlan, ledger: Ledger) -> str:
+    """Whether a leg would close what the account holds, or another trade is about to, where the venue nets outcomes."""
+    buys = [leg.instrument for leg in plan.basket.legs if leg.instrument.rules.nets and leg.side is Side.BUY]
+    return ledger.opposed(plan.account, plan.trade_id, buys) if buys else ""
 
 
 def by_pocket(plan: TradePlan) -> dict[Pocket, Buys]:

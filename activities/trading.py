@@ -20,7 +20,7 @@ from activities.watching import watch
 from arbsaga.domain.books import Book
 from arbsaga.domain.money import Size
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose
-from arbsaga.errors import ArbsagaError, VenueError
+from arbsaga.errors import ArbsagaError, Opposed, VenueError
 from arbsaga.ledger import Intent, Ledger
 from arbsaga.notify import Pager
 from arbsaga.risk.funded import DepthAnswer, FundedOrders
@@ -191,7 +191,12 @@ class TradingActivities:
         if stop and all(self._before(terms) is None for terms in orders):
             return stop
         intents = [(terms, self._venue.order_id(terms)) for terms in orders]
-        fresh = self._ledger.intend(intents, account=funded.account, workflow_id=workflow_id, lease_id=funded.lease_id)
+        try:
+            fresh = self._ledger.intend(
+                intents, account=funded.account, workflow_id=workflow_id, lease_id=funded.lease_id
+            )
+        except Opposed as opposed:
+            return str(opposed)
         return [None if new else self._before(terms) for terms, new in zip(orders, fresh, strict=True)]
 
     def _stop(self, ask: PlaceLegs) -> str:

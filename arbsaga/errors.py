@@ -58,6 +58,10 @@ class LedgerError(ArbsagaError):
     """The ledger cannot be read or written."""
 
 
+class Opposed(LedgerError):
+    """An entry would close what the account holds, or another trade is about to: it was not written down."""
+
+
 class ExchangeError(ArbsagaError):
     """The simulated exchange says no."""
 

@@ -150,6 +150,11 @@ def _basket(event: EventListing, legs: Sequence[Instrument]) -> Basket:
     outcomes = {leg.outcome for leg in legs}
     markets = {leg.market for leg in legs}
     if len(legs) == 2 and len(markets) == 1 and len(outcomes) == 2:
+        if legs[0].rules.nets:
+            raise UserError(
+                f"YES and NO of {legs[0].market} cancel each other out at {legs[0].venue}: an account holds one "
+                "of the two at most, so there is nothing to earn"
+            )
         return complement(event.event, event.title, next(leg for leg in legs if leg.outcome is Outcome.YES))
     if len(markets) == len(legs) >= 2:
         if outcomes == {Outcome.YES} and event.exhaustive and len(legs) == len(event.markets):

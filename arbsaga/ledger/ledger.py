@@ -15,9 +15,11 @@ from typing import Self
 from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
+from arbsaga.domain.instruments import Instrument, Side
 from arbsaga.domain.money import ZERO, Size, Usd
-from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms
-from arbsaga.ledger import booking, database, models, postings, reading
+from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms, Purpose
+from arbsaga.errors import Opposed
+from arbsaga.ledger import booking, database, models, netting, postings, reading
 from arbsaga.ledger.database import Durability, explained
 from arbsaga.ledger.rows import TERMS, Intent, TradeRow, TradeStory
 from arbsaga.notify.alert_log import read_alerts
@@ -84,13 +86,26 @@ class Ledger:
         """Write orders down before they are sent: the send-once fence, on the disk when this returns.
 
         True: fresh, may be sent. False: this (trade, leg, attempt) was intended before, by whatever process: it
-        must never be posted again. All or none are written.
+        must never be posted again. All or none are written. Raises Opposed, and none is written, where all are fresh
+        and one of them is an entry that would close what others count on (see `opposed`).
         """
         with self._writing() as connection:
-            return tuple(
+            fresh = tuple(
                 connection.execute(_INTEND, _intent_row(terms, order_id, account, workflow_id, lease_id)).rowcount == 1
                 for terms, order_id in orders
             )
+            if all(fresh):  # what was sent before must be looked up, whatever there is beside it by now
+                _check_opposed(connection, account, [terms for terms, _ in orders])
+            return fresh
+
+    def opposed(self, account: str, trade_id: str, buys: Sequence[Instrument]) -> str:
+        """Why a trade that buys these would close what the account holds, or another trade is about to, or empty.
+
+        Only where the venue nets a market's two outcomes: there buying one of them sells the other.
+        """
+        with self._reading() as connection:
+            each = (netting.against(connection, account, trade_id, one) for one in buys if one.rules.nets)
+            return next((why for why in each if why), "")
 
     def intent(self, trade_id: str, leg: int, attempt: int) -> Intent | None:
         """The terms and the order id as they were first written."""
@@ -264,12 +279,6 @@ class Ledger:
         with self._reading() as connection:
             return {token: Size(amount) for token, amount in connection.execute(query)}
 
-    def held(self, account: str, tokens: Sequence[str]) -> dict[str, Size]:
-        """Shares of these tokens by our books, those without any left out."""
-        with self._reading() as connection:
-            each = {token: booking.shares(connection, account, token) for token in tokens}
-        return {token: shares for token, shares in each.items() if shares}
-
     def postings_balance(self) -> Usd:
         """How far all postings are from zero, added up over every unit: anything but 0 is a bug."""
         table = models.postings.c
@@ -293,6 +302,14 @@ class Ledger:
         query = query.on_conflict_do_update(index_elements=["name"], set_={"value": query.excluded.value})
         with self._writing() as connection:
             connection.execute(query, {"name": name, "value": value})
+
+
+def _check_opposed(connection: Connection, account: str, orders: Sequence[OrderTerms]) -> None:
+    """Raise Opposed for an entry that would close something. Undoing is never stopped."""
+    for terms in orders:
+        enters = terms.purpose is Purpose.ENTER and terms.side is Side.BUY and terms.instrument.rules.nets
+        if enters and (why := netting.against(connection, account, terms.trade_id, terms.instrument)):
+            raise Opposed(why)
 
 
 def _intent_row(terms: OrderTerms, order_id: str, account: str, workflow_id: str, lease_id: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """A basket by hand: which legs guarantee a payout, at what prices, and what is refused with words that help."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -80,6 +80,16 @@ def test_a_token_nobody_lists_and_legs_of_two_events() -> None:
         find_basket(["gone", "yes1"], [event("0", "1")])
     with pytest.raises(UserError, match="yes1 is not a token of the event"):
         find_basket(["yes0", "yes1"], [event("0"), event("1")])
+
+
+def test_both_outcomes_of_a_market_that_nets_them_are_refused() -> None:
+    """The venue would sell the one to buy the other: nothing is held in the end, and the payout never comes."""
+    listed = event("0", "1")
+    yes = replace(listed.markets[0].yes, rules=replace(listed.markets[0].yes.rules, nets=True))
+    netting = replace(listed, markets=(MarketListing(yes, yes.other(), True),))
+    with pytest.raises(UserError, match="YES and NO of m0 cancel each other out at sim") as caught:
+        find_basket(["yes0", "no0"], [netting])
+    assert len(str(caught.value).splitlines()) == 1
 
 
 async def test_the_quote_takes_what_the_books_ask_and_its_limits_reach_there() -> None:

@@ -4,11 +4,13 @@ from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
-from ledger_make import ACCOUNT, fill, instrument, plan, record, terms, view
+from ledger_make import ACCOUNT, START_MS, fill, instrument, order_id, plan, record, terms, view
 
 from arbsaga.domain.instruments import Instrument, Outcome
+from arbsaga.domain.orders import OrderTerms, Purpose
+from arbsaga.errors import Opposed
 from arbsaga.ledger import Ledger
-from arbsaga.saga.messages import TradeRecord
+from arbsaga.saga.messages import Phase, TradeRecord
 
 NO = "kalshi:KXRAIN:NO"
 THERE = Instrument("kalshi", "KXRAIN", NO, "kalshi:KXRAIN:YES", Outcome.NO, "Rain", instrument(1).rules)
@@ -60,7 +62,59 @@ def test_a_scalar_settlement_pays_its_value(funded: Ledger):
     assert (funded.positions(ACCOUNT), funded.postings_balance()) == ({}, 0)
 
 
-def test_what_is_held_of_some_tokens(funded: Ledger):
+NETTING = replace(THERE, rules=replace(THERE.rules, nets=True))
+
+
+def entry(trade_id: str, of: Instrument, **other: object) -> tuple[OrderTerms, str]:
+    made = replace(terms(trade_id, leg=1, **other), instrument=of)
+    return made, order_id(made)
+
+
+def intend(ledger: Ledger, *orders: tuple[OrderTerms, str], account: str = ACCOUNT) -> tuple[bool, ...]:
+    return ledger.intend(orders, account=account, workflow_id="w", lease_id="l")
+
+
+def test_what_is_held_stands_against_its_other_side(funded: Ledger):
+    """And only there, for that account, where the venue nets."""
     funded.record(pair())
-    assert funded.held(ACCOUNT, [NO, THERE.complement, "y9"]) == {NO: D(10)}
-    assert funded.held("another", [NO]) == {}
+    words = "holds the other side of KXRAIN: buying this would close it"
+    assert funded.opposed(ACCOUNT, "t2", [NETTING.other()]) == words
+    assert funded.opposed(ACCOUNT, "t2", [NETTING, THERE.other()]) == ""
+    assert funded.opposed("another", "t2", [NETTING.other()]) == ""
+    with pytest.raises(Opposed, match="holds the other side of KXRAIN"):
+        intend(funded, entry("t2", NETTING.other()))
+    assert funded.intents_by_trade("t2") == []
+
+
+def test_what_is_in_flight_stands_against_its_other_side(ledger: Ledger):
+    """Until its trade has recorded an end: then the position does, where there is one."""
+    intend(ledger, entry("t1", NETTING))
+    words = "trade t1 is on the other side of KXRAIN: buying this would close it"
+    assert ledger.opposed(ACCOUNT, "t2", [NETTING.other()]) == words
+    assert ledger.opposed(ACCOUNT, "t1", [NETTING.other()]) == "", "its own orders are its own business"
+    assert ledger.opposed(ACCOUNT, "t2", [NETTING]) == ""
+    assert ledger.opposed("another", "t2", [NETTING.other()]) == ""
+    ledger.record(record([view(entry("t1", NETTING)[0])], Phase.SETTLING, of=plan("t1")))
+    assert ledger.opposed(ACCOUNT, "t2", [NETTING.other()]) == words, "done, but its trade is not"
+    ledger.record(record([view(entry("t1", NETTING)[0])], Phase.FLAT, of=plan("t1"), time_ms=START_MS + 900))
+    assert ledger.opposed(ACCOUNT, "t2", [NETTING.other()]) == ""
+
+
+def test_of_two_entries_on_both_sides_one_is_written(url: str, ledger: Ledger):
+    """Two processes that have both looked before cannot both go: the second write sees the first, and writes none."""
+    other = Ledger.open(url)
+    here = (terms("t2", leg=0), "0xhere")
+    assert ledger.opposed(ACCOUNT, "t1", [NETTING]) == other.opposed(ACCOUNT, "t2", [NETTING.other()]) == ""
+    assert intend(ledger, entry("t1", NETTING)) == (True,)
+    with pytest.raises(Opposed, match="trade t1 is on the other side of KXRAIN"):
+        intend(other, here, entry("t2", NETTING.other()))
+    assert other.intents_by_trade("t2") == []
+    other.close()
+
+
+def test_what_was_sent_before_and_what_undoes_are_never_stopped(ledger: Ledger):
+    """The fate of an order that exists must be asked for, and a leg must be completed, whatever another trade does."""
+    intend(ledger, entry("t2", NETTING.other()))
+    completing = entry("t1", NETTING, attempt=2, purpose=Purpose.COMPLETE)
+    assert intend(ledger, completing) == (True,)
+    assert intend(ledger, entry("t2", NETTING.other())) == (False,)

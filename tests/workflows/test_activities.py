@@ -108,6 +108,22 @@ async def test_a_halt_between_depth_and_post_sends_nothing(
     assert ledger.intent(plan.trade_id, 0, 1) is None
 
 
+async def test_an_entry_against_another_trade_in_flight_is_not_sent(
+    hands: TradingActivities, plan: TradePlan, venue: MemoryVenue, ledger: Ledger
+) -> None:
+    """Both had passed the last look; the second to write its orders down finds the first. Its own look-up goes on."""
+    first, second = plan.basket.legs
+    yes = replace(first.instrument, rules=replace(first.instrument.rules, nets=True))
+    netting = replace(plan, basket=replace(plan.basket, legs=(replace(first, instrument=yes), second)))
+    other = replace(entry_orders(netting)[0], trade_id="T-other", instrument=yes.other())
+    ledger.intend([(other, "0xother")], account=funded(netting).account, workflow_id="w", lease_id="l")
+    seen = await run(hands.place_legs, funded(netting))
+    why = f"trade T-other is on the other side of {yes.market}: buying this would close it"
+    assert [(view.state, view.reason) for view in seen.orders] == [(OrderState.ABSENT, why)] * 2
+    assert venue.posts == []
+    assert ledger.intent(netting.trade_id, 1, 1) is None
+
+
 async def test_a_halt_never_blocks_an_exit(
     hands: TradingActivities, plan: TradePlan, venue: MemoryVenue, ledger: Ledger
 ) -> None:

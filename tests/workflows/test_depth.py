@@ -316,6 +316,24 @@ async def test_a_netting_venue_is_not_entered_against_what_is_held(
     assert refusal == "holds the other side of KXRAIN: buying this would close it"
 
 
+async def test_a_netting_venue_is_not_entered_against_another_trade_in_flight(
+    both: Several, ledger: Ledger, pair: TradePlan
+) -> None:
+    """No position of it is recorded yet, but its order is written down, and may be filled."""
+    yes = replace(entry_orders(pair)[1], trade_id="T-other", instrument=THERE.other())
+    ledger.intend([(yes, "k9")], account=pair.account, workflow_id="w", lease_id="l")
+    refusal = await DepthCheck(both, ledger).refusal(pair)
+    assert refusal == "trade T-other is on the other side of KXRAIN: buying this would close it"
+
+
+async def test_a_plan_that_buys_both_outcomes_where_they_net_is_refused(
+    both: Several, ledger: Ledger, pair: TradePlan
+) -> None:
+    basket = replace(pair.basket, legs=(Leg(THERE.other()), Leg(THERE)))
+    refusal = await DepthCheck(both, ledger).refusal(replace(pair, basket=basket))
+    assert refusal == "YES and NO of KXRAIN cancel each other out at kalshi: buy one of them"
+
+
 async def test_the_same_side_and_another_venues_other_side_may_be_held(
     both: Several, ledger: Ledger, pair: TradePlan
 ) -> None:
