@@ -242,7 +242,7 @@ def thin(plan: TradePlan, books: Sequence[Book]) -> str:
 
 def too_dear(pocket: Pocket, most: Usd, funds: Funds) -> str:
     """Whether what may be spent out of a pocket is not there."""
-    if funds.short:
+    if funds.short and not pocket.name:
         return f"allowance missing: {funds.short}"
     if funds.cash >= most:
         return ""

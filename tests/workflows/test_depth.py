@@ -279,6 +279,19 @@ async def test_each_pocket_must_hold_what_its_own_buys_cost(
     assert refusal == "only 3.00 USD free at kalshi, shard 2, 4.92 wanted: move collateral to that shard"
 
 
+async def test_a_shard_without_collateral_is_no_missing_allowance(
+    both: Several, ledger: Ledger, pair: TradePlan, there: MemoryVenue
+) -> None:
+    """The same words as where there is too little."""
+
+    async def funds(buys):
+        return Funds(Usd(D(0)), "exchange_index 2 has no collateral (9 USD is on other shards): transfer some to it")
+
+    there.funds = funds
+    refusal = await DepthCheck(both, ledger).refusal(pair)
+    assert refusal == "only 0.00 USD free at kalshi, shard 2, 4.92 wanted: move collateral to that shard"
+
+
 async def test_what_was_promised_counts_in_its_own_pocket(
     both: Several, ledger: Ledger, pair: TradePlan, venue: MemoryVenue, there: MemoryVenue
 ) -> None:
