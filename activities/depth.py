@@ -37,7 +37,7 @@ class DepthSettings:
     max_book_age_ms: int = 2_000
     max_book_skew_ms: int = 500
     max_age_by_venue: Mapping[str, int] = field(default_factory=dict)
-    max_cross_skew_ms: int = 1_500
+    max_cross_skew_ms: int = 2_000
     funds_fresh_ms: int = 2_000
     funds_usable_ms: int = 30_000
 

@@ -10,6 +10,7 @@ from memory_venue import MemoryVenue, now_ms
 from temporal_rig import D, make_plan
 
 from activities.depth import DepthCheck, DepthSettings, most_spent, paused
+from arbsaga.config import Config
 from arbsaga.domain.baskets import BasketKind, Leg, cross
 from arbsaga.domain.books import Book, BookRef
 from arbsaga.domain.fees import FeeSchedule
@@ -226,6 +227,13 @@ async def test_a_plan_that_was_entered_is_known(check: DepthCheck, plan: TradePl
     orders = [(terms, f"0x{terms.leg}") for terms in entry_orders(plan)]
     ledger.intend(orders, account="a", workflow_id="w", lease_id="l")
     assert await check.entered(plan)
+
+
+def test_unset_limits_are_those_of_the_configuration() -> None:
+    """Two defaults of one setting would judge one trade differently."""
+    scan = Config().scan
+    settings = DepthSettings()
+    assert settings.max_cross_skew_ms == scan.max_cross_skew_ms
 
 
 def test_money_is_decimal(plan: TradePlan) -> None:
