@@ -32,7 +32,10 @@ class Leg:
 
 @dataclass(frozen=True)
 class Plan:
-    """A planned trade, in USD and shares. One that recorded nothing has no legs, and may hold nothing."""
+    """A planned trade, in USD and shares. One that recorded nothing has no legs, and may hold nothing.
+
+    `first` are the legs that are entered first: the others follow once those are over, the rest of them canceled.
+    """
 
     phase: str = "not recorded"
     reason: str = ""
@@ -41,6 +44,11 @@ class Plan:
     reserved: Decimal = ZERO
     residue: Decimal = ZERO
     residue_usd: Decimal = ZERO
+    first: tuple[int, ...] = ()
+
+    def follows(self, leg: int) -> bool:
+        """Whether a leg is entered after others."""
+        return bool(self.first) and leg not in self.first
 
 
 @dataclass
@@ -132,7 +140,9 @@ def _plan(phase: str, reason: str, plan: Mapping[str, Any]) -> Plan:
         _leg(leg, leg["instrument"], planned) for leg, planned in zip(plan["basket"]["legs"], plan["legs"], strict=True)
     )
     residue, residue_usd = Decimal(plan["undo"]["residue"]), Decimal(plan["undo"]["residue_usd"])
-    return Plan(phase, reason, legs, Decimal(plan["basket"]["payout"]), Decimal(plan["reserved"]), residue, residue_usd)
+    first = tuple(plan.get("first", ()))
+    payout, reserved = Decimal(plan["basket"]["payout"]), Decimal(plan["reserved"])
+    return Plan(phase, reason, legs, payout, reserved, residue, residue_usd, first)
 
 
 def _leg(leg: Mapping[str, Any], what: Mapping[str, Any], planned: Mapping[str, Any]) -> Leg:

@@ -118,6 +118,8 @@ class Record:
         self.paid: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.out: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.undone_ms: dict[str, int] = {}
+        self.withdrawn_ms: dict[str, int] = {}
+        """when an order of a trade was first canceled; what waits for the first legs may follow it"""
         self.by_salt = {salt_of(key): key for trade, plan in books.plans.items() for key in _keys(trade, plan)}
         self.by_id = {order_id: key for key, order_id in books.ids.items()}
         self.used: set[int | str] = set()
@@ -189,8 +191,15 @@ class Record:
             self.undone_ms.setdefault(key[0], line["ms"])
         elif any(begin < int(line["timestamp"]) < end for begin, end in self.halts):
             self.found.append(f"I6 {order} is an entry that was decided while trading was halted")
-        elif int(line["received_ms"]) > self.undone_ms.get(key[0], sys.maxsize) + self.late_ms:
+        elif int(line["received_ms"]) > self._undoing_since(key) + self.late_ms:
             self.found.append(f"I6 {order} is an entry of a trade that was already being undone")
+
+    def _undoing_since(self, key: Key) -> int:
+        """When (ms) the entry of this leg could be decided no more; the end of time where nothing was undone."""
+        undone = self.undone_ms.get(key[0], sys.maxsize)
+        if self.books.plans[key[0]].follows(key[1]):
+            return undone
+        return min(undone, self.withdrawn_ms.get(key[0], sys.maxsize))
 
     def _moved(self, order: Order) -> None:
         """I1 at this moment: whatever may still fill, the leg stays between nothing and its plan.
@@ -240,7 +249,7 @@ class Record:
         self.counts["cancels"] += 1
         if order.key is not None:
             if line["why"] == "user":
-                self.undone_ms.setdefault(order.key[0], line["ms"])
+                self.withdrawn_ms.setdefault(order.key[0], line["ms"])
             self._count_out(order.key[0])
 
     def _released(self, line: Line) -> None:

@@ -1,10 +1,12 @@
 """What is done to a trade from outside, at moments that the exchange's own record names."""
 
 import asyncio
+import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 from temporalio.api.common.v1 import WorkflowExecution
@@ -37,10 +39,18 @@ class Truth:
 
     def count(self, kind: str) -> int:
         """How many lines of a kind there are by now."""
+        return sum(line["kind"] == kind for line in self._lines())
+
+    def unstruck(self, faults: Iterable[str]) -> list[str]:
+        """The names of those faults that have not struck by now."""
+        struck = {line["name"] for line in self._lines() if line["kind"] == "fault"}
+        return sorted({re.split("[:,]", fault)[0] for fault in faults} - struck)
+
+    def _lines(self) -> Iterator[Mapping[str, Any]]:
         with self._path.open("rb") as file:
             file.seek(self._from)
             lines = file.read().splitlines(keepends=True)
-        return sum(orjson.loads(line)["kind"] == kind for line in lines if line.endswith(b"\n"))
+        yield from (orjson.loads(line) for line in lines if line.endswith(b"\n"))
 
 
 class Outsider:

@@ -108,6 +108,7 @@ class Books:
         is_yes = number % 2 == 0
         edge = f"-{KALSHI_EDGE}" if is_yes else KALSHI_EDGE
         await self.admin("POST", "halt", {}, "kalshi")
+        await self.admin("POST", "pause", venue="kalshi")  # one that died in the last case has forgotten it
         await self.admin("POST", "plant", {"ticker": ticker, "edge": edge}, "kalshi")
         market = await self._venues["kalshi"].listing(ticker)
         there = market.yes if is_yes else market.no

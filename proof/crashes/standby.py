@@ -239,11 +239,18 @@ class Standby:
             await self._client.get_workflow_handle(self._run.workflow_id).terminate("the case is over")
 
     def _out_of_place(self) -> list[str]:
-        """An uncut run that ends otherwise than its scenario says: the scenario is not what it says, or had no time."""
-        run = self._run
-        if run.case.cut is not None or run.case.forgetful or run.phase in run.case.story.ends:
+        """An uncut run that ends otherwise than its scenario says: the scenario is not what it says, or had no time.
+
+        Over two venues also a fault that never struck.
+        """
+        run, story = self._run, self._run.case.story
+        if run.case.cut is not None or run.case.forgetful:
             return []
-        return [f"uncut it ended {run.phase}, not {' or '.join(sorted(run.case.story.ends))}"]
+        odd = [] if run.phase in story.ends else [f"uncut it ended {run.phase}, not {' or '.join(sorted(story.ends))}"]
+        if story.across:
+            missing = run.truths["polymarket"].unstruck(story.faults) + run.truths["kalshi"].unstruck(story.kalshi)
+            odd += [f"{name} never struck" for name in missing]
+        return odd
 
 
 def _truths(setting: Setting) -> Mapping[str, Truth]:

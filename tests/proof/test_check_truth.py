@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hand_made import START, Scene, broken, id_of, planned, undo
 
-from arbsaga.domain.money import Usd
+from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import Purpose
 from arbsaga.saga.judge import entry_orders
 from tools.check_truth import check
@@ -347,6 +347,34 @@ def test_an_entry_of_a_trade_that_is_being_undone(scene: Scene) -> None:
     scene.accept(b)
     scene.cancel(b)
     scene.record(plan, (a, b), "FLAT")
+    broken(scene, "I6 order t1/1/1")
+
+
+def test_a_leg_that_follows_may_come_after_the_first_ones_rest_was_canceled(scene: Scene) -> None:
+    """Whoever took over from a dead worker sends it seconds later; that is no undoing."""
+    plan = replace(planned(), first=(0,))
+    a, b = entry_orders(planned())
+    b = replace(b, size=Size(Decimal(6)), created_ms=b.created_ms + 3_000, send_by_ms=b.send_by_ms + 3_000)
+    scene.intend(a, b)
+    scene.accept(a)
+    scene.settle(scene.fill(a, size="6"))
+    scene.cancel(a)
+    scene.trade(b)
+    scene.record(plan, (a, b), "COMMITTED")
+    assert scene.judge().violations == ()
+
+
+def test_a_leg_that_follows_comes_too_late_once_the_first_is_being_undone(scene: Scene) -> None:
+    plan = replace(planned(), first=(0,))
+    a, b = entry_orders(planned())
+    leave = undo(a, Purpose.EXIT, after_ms=1_000)
+    b = replace(b, created_ms=b.created_ms + 3_000, send_by_ms=b.send_by_ms + 3_000)
+    scene.intend(a, b, leave)
+    scene.trade(a)
+    scene.trade(leave)
+    scene.accept(b)
+    scene.cancel(b)
+    scene.record(plan, (a, b, leave), "FLAT")
     broken(scene, "I6 order t1/1/1")
 
 

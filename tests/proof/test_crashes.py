@@ -129,6 +129,15 @@ def test_only_new_and_whole_lines_of_the_record_count(tmp_path: Path) -> None:
     assert (lines.count("order"), lines.count("fill"), lines.count("canceled")) == (1, 1, 0)
 
 
+def test_a_fault_that_never_struck_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "truth.jsonl"
+    path.write_text('{"kind": "fault", "name": "lost"}\n')
+    lines = Truth(path)
+    with path.open("a") as file:
+        file.write('{"kind": "fault", "name": "partial"}\n')
+    assert lines.unstruck(["partial:0.5,share=0.3", "lost,count=1"]) == ["lost"]
+
+
 def test_a_worker_killed_with_its_bytes_on_the_way_is_replaced() -> None:
     """The real thing: SIGKILL after the orders have left, before their answer is read; another worker goes on."""
     (result,) = run_cases([Case.read("clean-2/kill:flying:post#1")])
