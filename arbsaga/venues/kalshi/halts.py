@@ -1,4 +1,4 @@
-"""Why the venue takes no order now: its status by shard, the hours it has announced, the status of each market.
+"""Why the venue takes no order now: its status by shard, the hours it has announced, the status and end of each market.
 
 Trading pauses every Thursday 03:00-05:00 New York time; any other pause is an outage or a halt of one market
 (docs.kalshi.com, maintenance and pauses).
@@ -20,6 +20,8 @@ SCHEDULE_MS: Final = 600_000
 """How long an announced schedule is used before it is read again."""
 AHEAD_MS: Final = 30_000
 """A pause that begins within this counts: what does not fill at once would rest into it."""
+CLOSING_MS: Final = 30_000
+"""A market that closes within this takes no entry: its life (5 s) and a way out of what fills must come before."""
 _STATUS_CODES: Final = (500, 503, 504)
 """These can carry the status as well."""
 _NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -40,12 +42,12 @@ class Halts:
         if not instruments:
             return ""
         status, schedule, markets = await asyncio.gather(
-            self.status(), self._hours(), self._statuses(sorted({one.market for one in instruments}))
+            self.status(), self._hours(), self._listed(sorted({one.market for one in instruments}))
         )
         pockets = sorted({one.rules.pocket for one in instruments})
         reasons = [halted(status, pocket) for pocket in pockets]
         reasons += [pause(schedule, moment) for moment in (self._clock(), self._clock() + AHEAD_MS)]
-        reasons += [f"{ticker} is {word}" for ticker, word in markets.items() if word != ACTIVE]
+        reasons += [over(ticker, market, self._clock()) for ticker, market in markets.items()]
         return next((reason for reason in reasons if reason), "")
 
     async def status(self) -> Raw:
@@ -74,12 +76,27 @@ class Halts:
         self._schedule = now_ms, found
         return found
 
-    async def _statuses(self, tickers: Sequence[str]) -> dict[str, str]:
-        """The status of each market; one that is not listed is not there."""
+    async def _listed(self, tickers: Sequence[str]) -> dict[str, Raw]:
+        """Each market as it is listed; one that is not listed is not there."""
         asked: Params = {"tickers": ",".join(tickers), "limit": len(tickers)}
-        listed = await self._rest.listing("/markets", "markets", asked)
-        words = {str(one.get("ticker")): str(one.get("status")) for one in listed}
-        return {ticker: words.get(ticker, "not listed") for ticker in tickers}
+        listed = {str(one.get("ticker")): one for one in await self._rest.listing("/markets", "markets", asked)}
+        return {ticker: listed.get(ticker, {"status": "not listed"}) for ticker in tickers}
+
+
+def over(ticker: str, market: Raw, now_ms: int) -> str:
+    """Why a market takes no entry: it is not active, or closes too soon (the venue cancels what rests then). Or empty.
+
+    Raises BadMessage for a time that cannot be read.
+    """
+    if (word := market.get("status")) != ACTIVE:
+        return f"{ticker} is {word}"
+    try:
+        closes_ms = moment_ms(market["close_time"]) if market.get("close_time") else None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadMessage(f"{ticker}: a close_time that cannot be read: {error!r}") from error
+    if closes_ms is None or closes_ms - now_ms > CLOSING_MS:
+        return ""
+    return f"{ticker} closes in {max(closes_ms - now_ms, 0) // 1000} s"
 
 
 def halted(status: Raw, pocket: str) -> str:

@@ -15,7 +15,7 @@ from arbsaga.exchange.kalshi.settings import EngineSettings
 from arbsaga.venues.kalshi import KalshiSettings, KalshiVenue
 from arbsaga.venues.kalshi.attestation import Attestation
 from arbsaga.venues.kalshi.checking import warn_of_attestation
-from arbsaga.venues.kalshi.halts import halted, pause
+from arbsaga.venues.kalshi.halts import halted, over, pause
 from arbsaga.venues.kalshi.rest import Answer
 from arbsaga.venues.port import Venue
 
@@ -229,6 +229,22 @@ async def test_a_market_that_takes_no_orders(rig, venue):
     await rig.admin("POST", "resolve", {"ticker": "RAIN-A", "outcome": "YES"})
     assert await venue.barred([instrument("RAIN-B"), instrument("RAIN-A")]) == "RAIN-A is determined"
     assert await venue.barred([instrument("GONE")]) == "GONE is not listed"
+
+
+async def test_a_market_that_is_about_to_close_takes_no_entry(rig, venue):
+    """An order would be cancelled at the close with one leg filled, and nothing could be undone there any more."""
+    close_ms = rig.engine.markets["RAIN-A"].close_ms
+    for left_ms, said in ((60_000, ""), (29_500, "RAIN-A closes in 29 s"), (-500, "RAIN-A closes in 0 s")):
+        venue._halts._clock = lambda left_ms=left_ms: close_ms - left_ms
+        assert await venue.barred([instrument()]) == said
+    assert await venue.barred([instrument("COIN-1")]) == "", "it has no end"
+
+
+def test_a_close_that_cannot_be_read():
+    """Not taken for none."""
+    with pytest.raises(BadMessage, match="X: a close_time"):
+        over("X", {"status": "active", "close_time": "soon"}, now_ms())
+    assert over("X", {"status": "active", "close_time": None}, now_ms()) == ""
 
 
 async def test_a_restart_of_the_exchange_bars(rig, venue):
