@@ -127,11 +127,16 @@ class Account:
         return (await self.orders({"status": "resting", **({"ticker": ticker} if ticker else {})})).seen
 
     async def sellable(self, token: str) -> Size:
-        """Contracts of the outcome, less what resting orders that would close them hold."""
+        """Contracts of the outcome, less what resting orders that would close them hold.
+
+        The fewer of what is listed and what a fill has told just now: of two fills the later may have gone untold.
+        """
         ticker, outcome = outcome_of(token)
-        nets, resting = await asyncio.gather(self._nets(ticker), self.resting(ticker))
+        listed, resting = await asyncio.gather(self._listed(ticker), self.resting(ticker))
+        known = [one for one in (listed.get(ticker), self._told(ticker)) if one is not None]
+        held = min((_held(outcome, one.net) for one in known), default=ZERO)
         closing = (one.left for one in resting if one.bid == (outcome is Outcome.NO))
-        return Size(max(_held(outcome, nets.get(ticker, ZERO)) - sum(closing, ZERO), ZERO))
+        return Size(max(held - sum(closing, ZERO), ZERO))
 
     async def positions(self, tokens: Sequence[str]) -> dict[str, Size]:
         """Contracts of each token: of a market's two outcomes only one is ever held. A settled market holds none."""
@@ -143,20 +148,29 @@ class Account:
         """Whether there is any position that is not settled."""
         return any((await self._nets()).values())
 
-    async def _nets(self, ticker: str = "") -> dict[str, Decimal]:
-        """Signed positions by market, in one or in all that are not settled."""
+    async def _nets(self) -> dict[str, Decimal]:
+        """Signed positions by market, in all that are not settled."""
+        listed = await self._listed()
+        newest = {one: self._newest(one, listed.get(one)) for one in {*listed, *self._stream.moved()}}
+        return {one: found.net for one, found in newest.items() if found is not None}
+
+    async def _listed(self, ticker: str = "") -> dict[str, NetPosition]:
+        """Positions by market, in one or in all that are not settled, as REST tells them."""
         params: Params = {"limit": PAGE, **({"ticker": ticker} if ticker else {})}
         raw = await self._rest.listing("/portfolio/positions", "market_positions", params)
-        listed = dict(_read_position(each) for each in raw)
-        newest = {one: self._newest(one, listed.get(one)) for one in {*listed, *self._stream.moved(), ticker} - {""}}
-        return {one: found.net for one, found in newest.items() if found is not None}
+        return dict(_read_position(each) for each in raw)
 
     def _newest(self, ticker: str, listed: NetPosition | None) -> NetPosition | None:
         """What was listed, or what a fill has told since: reads lag, and selling twice would open the other side."""
-        told = self._stream.position(ticker)
-        if told is None or (listed is None and self._clock() - told.time_ms > LAG_MS):
+        told = self._told(ticker)
+        if told is None:
             return listed  # one that is listed no more was settled
         return told if listed is None or told.time_ms > listed.time_ms else listed
+
+    def _told(self, ticker: str) -> NetPosition | None:
+        """The position after the newest fill that was told, as long as reads may lag it: the stream drops messages."""
+        told = self._stream.position(ticker)
+        return None if told is None or self._clock() - told.time_ms > LAG_MS else told
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
         """Every order of the account that rests; one that was made without an id of its maker has the venue's."""

@@ -1,6 +1,7 @@
 """Cash by shard, signed positions, open orders, fills: as the venue tells them, in spite of lag."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,8 @@ from arbsaga.domain.instruments import Outcome, Side
 from arbsaga.domain.money import Size
 from arbsaga.errors import BadMessage, UnknownThing, VenueError
 from arbsaga.exchange.kalshi.model import NewOrder
+from arbsaga.venues.kalshi.account import LAG_MS
+from arbsaga.venues.kalshi.user_stream import NetPosition
 
 from .rig import QUICK, instrument, now_ms, one, seen, terms, until
 
@@ -110,6 +113,31 @@ async def test_positions_do_not_lag_what_the_stream_told(start):
     await seen(venue, sold, lambda view: view.explained)
     assert await venue.sellable(YES) == 6
     assert (await venue.positions([YES, NO])) == {YES: 6, NO: 0}
+
+
+async def test_a_fill_that_was_never_told_is_not_sold_again(rig, venue, monkeypatch):
+    """10 bought and 4 sold within a second, the sale untold: the fewer is sellable, and soon REST alone is believed."""
+    bought_ms = now_ms()
+    position = {"ticker": "RAIN-A", "position_fp": "6", "last_updated_ts": _moment(bought_ms // 1000 * 1000)}
+    listing = venue._rest.listing
+
+    async def listed(path, name, params=None):
+        return [position] if path == "/portfolio/positions" else await listing(path, name, params)
+
+    monkeypatch.setattr(venue._rest, "listing", listed)
+    venue._stream._positions["RAIN-A"] = NetPosition(Decimal(10), bought_ms + 1)
+    assert await venue.sellable(YES) == 6
+    position["position_fp"] = "-3"
+    assert (await venue.sellable(YES), await venue.sellable(NO)) == (0, 0), "which of both is held is not known"
+    position["position_fp"] = "6"
+    assert await venue.positions([YES]) == {YES: 10}, "reads lag"
+    venue._account._clock = lambda: bought_ms + 1 + LAG_MS + 1
+    assert await venue.positions([YES]) == {YES: 6}
+    assert await venue.sellable(YES) == 6
+
+
+def _moment(ms):
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
 
 
 async def test_a_settled_market_holds_nothing(rig, venue):
