@@ -2,16 +2,17 @@
 
     python tools/check_truth.py --truth truth.jsonl --ledger ledger.sqlite --alerts alerts.jsonl \\
         --account NAME --wallet 0x… [--limit USD] [--late-ms MS] [--halted FROM_MS-UNTIL_MS] \\
-        [--kalshi-truth truth-kalshi.jsonl --kalshi-member NAME]
+        [--kalshi-truth truth-kalshi.jsonl --kalshi-member NAME] [--pairs pairs.toml]
 
 Nothing of the trading code is imported, so that no mistake of it can be made here too. The ledger is believed in one
 thing only: what was planned. truth_files.py reads the files, truth_record.py goes through the exchange's record
-moment by moment (Kalshi's as truth_kalshi.py tells it), and here is what must be true at the end. Each finding begins
-with the invariant that it breaks (docs/reliability.md).
+moment by moment (Kalshi's as truth_kalshi.py tells it; truth_purses.py adds its money up anew), and here is what must
+be true at the end. Each finding begins with the invariant that it breaks (docs/reliability.md).
 """
 
 import argparse
 import heapq
+import sqlite3
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 
 if not __package__:  # run as a file: its neighbours are found by the folder above
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tools.truth_files import MICRO, ZERO, Books, Key, Plan, read_journal, read_ledger, read_pages
+from tools.truth_files import MICRO, ZERO, Books, Key, Plan, read_caps, read_journal, read_ledger, read_pages
 from tools.truth_kalshi import Translation
 from tools.truth_record import Fill, Order, Record
 
@@ -165,12 +166,14 @@ def check(
     halts: Sequence[tuple[int, int]] = (),
     kalshi_truth: Path | None = None,
     kalshi_member: str = "paper",
+    pairs: Path | None = None,
 ) -> Findings:
     """Judge one account, at Kalshi too where its journal is given. `limit`: USD that trades may have out; `late_ms`:
-    how long bytes may be on their way; `halts`: (from, until) in ms, when trading was halted. Raises OSError,
-    ValueError, sqlite3.Error."""
+    how long bytes may be on their way; `halts`: (from, until) in ms, when trading was halted; `pairs`: the file with
+    the cap of each pair. Raises OSError, ValueError (also for an account that the ledger does not know),
+    sqlite3.Error."""
     books, pages = read_ledger(ledger, account), read_pages(alerts)
-    record = Record(books, limit, late_ms, halts)
+    record = Record(books, limit, late_ms, halts, read_caps(pairs) if pairs is not None else {})
     lines: Iterable[Mapping[str, Any]] = read_journal(truth)
     if kalshi_truth is not None:
         theirs = Translation(books, kalshi_member).of(read_journal(kalshi_truth))
@@ -190,12 +193,17 @@ def main() -> int:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--kalshi-truth", type=Path, help="the journal of the simulated Kalshi")
     parser.add_argument("--kalshi-member", default="paper", help="whose account there")
+    parser.add_argument("--pairs", type=Path, help="the approved pairs, each with its cap")
     parser.add_argument("--limit", type=Decimal, help="USD that trades may have out at any moment")
     parser.add_argument("--late-ms", type=int, default=500, help="how long an order's bytes may be on their way")
     parser.add_argument("--halted", action="append", default=[], metavar="FROM_MS-UNTIL_MS")
     told = vars(parser.parse_args())
     halts = [(int(begin), int(end)) for begin, _, end in (text.partition("-") for text in told.pop("halted"))]
-    findings = check(**told, halts=halts)
+    try:
+        findings = check(**told, halts=halts)
+    except (OSError, ValueError, sqlite3.Error) as error:
+        print(f"cannot judge: {error}", file=sys.stderr)
+        return 1
     print(f"trades {dict(findings.trades)}, {dict(findings.counts)}, most out {findings.most_out_usd} USD")
     for violation in findings.violations:
         print(f"VIOLATION {violation}")

@@ -5,6 +5,7 @@ Standard library only. Of the ledger only plans, intended orders and our own sum
 
 import json
 import sqlite3
+import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import closing
@@ -45,6 +46,7 @@ class Plan:
     residue: Decimal = ZERO
     residue_usd: Decimal = ZERO
     first: tuple[int, ...] = ()
+    event: str = ""
 
     def follows(self, leg: int) -> bool:
         """Whether a leg is entered after others."""
@@ -104,8 +106,15 @@ def read_pages(path: Path) -> set[str]:
     return pages - {key for key, _ in owed}
 
 
+def read_caps(path: Path) -> dict[str, Decimal]:
+    """USD that each pair of a pairs file may have out at a time, by its event. Raises OSError, ValueError."""
+    pairs = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal).get("pair", [])
+    return {f"pairs/{pair['name']}": Decimal(pair["cap_usd"]) for pair in pairs}
+
+
 def read_ledger(path: Path, account: str) -> Books:
-    """One account's books, by plain SQL. Raises sqlite3.Error where the file is no ledger."""
+    """One account's books, by plain SQL. Raises sqlite3.Error where the file is no ledger, ValueError where it knows
+    no such account."""
     books = Books()
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         mine = "FROM {} WHERE account = ?"
@@ -130,6 +139,9 @@ def read_ledger(path: Path, account: str) -> Books:
             book.partition(":")[2]: amount * MICRO for book, amount in db.execute(opened, (account,)) if ":" in book
         }
         books.openings = cash
+        if not (books.plans or books.sums):
+            known = [name for (name,) in db.execute("SELECT DISTINCT account FROM postings ORDER BY account")]
+            raise ValueError(f"{path} knows no account {account!r}, only {', '.join(known) or 'none at all'}")
         uneven = "SELECT entry, unit, SUM(amount) FROM postings GROUP BY entry, unit HAVING SUM(amount) != 0"
         books.uneven = [f"{entry} by {amount * MICRO} {unit}" for entry, unit, amount in db.execute(uneven)]
     return books
@@ -140,9 +152,9 @@ def _plan(phase: str, reason: str, plan: Mapping[str, Any]) -> Plan:
         _leg(leg, leg["instrument"], planned) for leg, planned in zip(plan["basket"]["legs"], plan["legs"], strict=True)
     )
     residue, residue_usd = Decimal(plan["undo"]["residue"]), Decimal(plan["undo"]["residue_usd"])
-    first = tuple(plan.get("first", ()))
+    first, event = tuple(plan.get("first", ())), plan["basket"]["event"]
     payout, reserved = Decimal(plan["basket"]["payout"]), Decimal(plan["reserved"])
-    return Plan(phase, reason, legs, payout, reserved, residue, residue_usd, first)
+    return Plan(phase, reason, legs, payout, reserved, residue, residue_usd, first, event)
 
 
 def _leg(leg: Mapping[str, Any], what: Mapping[str, Any], planned: Mapping[str, Any]) -> Leg:

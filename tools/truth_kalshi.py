@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tools.truth_files import ZERO, Books
+from tools.truth_purses import Purses
 
 Line = Mapping[str, Any]
 VENUE = "kalshi"
@@ -23,7 +24,7 @@ class Translation:
     """One member's lines. `books` tell for which outcome an order was written down."""
 
     def __init__(self, books: Books, member: str) -> None:
-        self._member = member
+        self._member, self._purses = member, Purses(member)
         self._terms = {order_id: books.terms[key] for key, order_id in books.ids.items()}
         self._names: dict[str, str] = {}
         """Our id of an order, by the exchange's."""
@@ -31,11 +32,15 @@ class Translation:
         """(told in YES, 1 for a BUY and -1 for a SELL), by our id."""
 
     def of(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """The member's lines, translated; all others are left out."""
+        """The member's lines, translated, and what is `wrong` with them; all others are left out."""
+        ms = 0
         for line in lines:
+            ms = line["ms"]
             handle = getattr(self, f"_{line['kind']}", None)
+            yield from ({"kind": "wrong", "ms": ms, "text": text} for text in self._purses.wrong(line))
             if handle is not None and line["account_id"] == self._member:
-                yield from ({"venue": VENUE, "ms": line["ms"], **told} for told in handle(line))
+                yield from ({"venue": VENUE, "ms": ms, **told} for told in handle(line))
+        yield from ({"kind": "wrong", "ms": ms, "text": text} for text in self._purses.wrong_at_the_end())
 
     def _order(self, line: Line) -> Iterator[Line]:
         order_id = line["client_order_id"]
@@ -68,12 +73,19 @@ class Translation:
 
     def _ended(self, line: Line) -> Iterator[Line]:
         why = "user" if line["why"] == "UserCancel" else line["why"]
-        yield {"kind": "canceled", "order_id": self._names[line["order_id"]], "why": why}
+        yield {"kind": "canceled", "order_id": self._named(line), "why": why}
+
+    def _named(self, line: Line) -> str:
+        """Our id of the order that a line is about; the exchange's where it never said that it accepted it."""
+        return self._names.get(line["order_id"], str(line["order_id"]))
 
     def _fill(self, line: Line) -> Iterator[Line]:
         """What was paid for it is the exchange's word, also where it closed a position that was not this order's."""
-        order_id = line["client_order_id"]
-        in_yes, way = self._ways[order_id]
+        order_id = self._named(line)
+        if order_id != line["client_order_id"]:
+            said = line["client_order_id"][:10]
+            yield {"kind": "wrong", "text": f"I1 fill {line['fill_id']} is of order {order_id[:10]}, and says {said}"}
+        in_yes, way = self._ways.get(order_id, (True, 1 if line["side"] == "bid" else -1))
         price = Decimal(line["price"])
         yield {
             "kind": "fill",

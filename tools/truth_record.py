@@ -102,8 +102,15 @@ def salt_of(key: Key) -> int:
 class Record:
     """One wallet's record, read line by line, and what is wrong at each moment of it."""
 
-    def __init__(self, books: Books, limit: Decimal | None, late_ms: int, halts: Sequence[tuple[int, int]]) -> None:
-        self.books, self.limit, self.late_ms, self.halts = books, limit, late_ms, halts
+    def __init__(
+        self,
+        books: Books,
+        limit: Decimal | None,
+        late_ms: int,
+        halts: Sequence[tuple[int, int]],
+        caps: Mapping[str, Decimal],
+    ) -> None:
+        self.books, self.limit, self.late_ms, self.halts, self.caps = books, limit, late_ms, halts, caps
         self.found: list[str] = []
         self.counts: Counter[str] = Counter()
         self.orders: dict[str, Order] = {}
@@ -117,6 +124,8 @@ class Record:
         self.positions: dict[str, Decimal] = {}
         self.paid: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.out: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.of_event: defaultdict[str, Decimal] = defaultdict(Decimal)
+        """USD out, by event"""
         self.undone_ms: dict[str, int] = {}
         self.withdrawn_ms: dict[str, int] = {}
         """when an order of a trade was first canceled; what waits for the first legs may follow it"""
@@ -224,8 +233,20 @@ class Record:
             self.found.append(f"I1 {order} {wrong}")
         self._count_out(trade)
 
+    def _wrong(self, line: Line) -> None:
+        self.found.append(line["text"])
+
+    def _accepted(self, line: Line) -> Order | None:
+        """The order that a line is about."""
+        order = self.orders.get(line["order_id"])
+        if order is None:
+            self.found.append(f"I1 order {line['order_id'][:10]} has a {line['kind']} line and was never accepted")
+        return order
+
     def _fill(self, line: Line) -> None:
-        order = self.orders[line["order_id"]]
+        order = self._accepted(line)
+        if order is None:
+            return
         size, price, usd, fee = (Decimal(line[name]) for name in ("size", "price", "usd", "fee"))
         fill = Fill(line["trade_id"], size, price, usd, fee)
         order.fills.append(fill)
@@ -244,7 +265,9 @@ class Record:
                 self._count_out(order.key[0])
 
     def _canceled(self, line: Line) -> None:
-        order = self.orders[line["order_id"]]
+        order = self._accepted(line)
+        if order is None:
+            return
         order.live = False
         self.counts["cancels"] += 1
         if order.key is not None:
@@ -302,11 +325,20 @@ class Record:
         holds = any(self._held(trade).values()) or any(order.left for order in orders)
         now = max(ZERO, sum((order.out for order in orders), ZERO)) if holds else ZERO
         now = min(now, plan.reserved) if plan.legs else now
+        self._count_pair(trade, now - self.out[trade])
         within = self.limit is None or self.total <= self.limit
         self.total += now - self.out[trade]
         self.out[trade], self.most_out = now, max(self.most_out, self.total)
         if within and self.limit is not None and self.total > self.limit:
             self.found.append(f"I5 trades have {self.total} USD out as {trade} moves, the limit is {self.limit}")
+
+    def _count_pair(self, trade: str, more: Decimal) -> None:
+        """I5: what the trades of one pair have out, up to the pair's cap."""
+        event = self.books.plans[trade].event
+        cap, before = self.caps.get(event), self.of_event[event]
+        self.of_event[event] += more
+        if cap is not None and before <= cap < before + more:
+            self.found.append(f"I5 {event} has {before + more} USD out as {trade} moves, its cap is {cap}")
 
 
 def _keys(trade: str, plan: Plan) -> Iterator[Key]:

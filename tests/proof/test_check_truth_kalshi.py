@@ -1,6 +1,8 @@
 """The independent judge over two journals: a basket with a leg at Polymarket and one at Kalshi, broken in many ways."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,6 +19,7 @@ from arbsaga.domain.orders import Fill, FillStatus, OrderState, OrderTerms, Orde
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import TradePlan
 from arbsaga.saga.trade import Trade
+from tools import check_truth
 from tools.check_truth import Findings
 
 MEMBER = "paper"
@@ -71,6 +74,7 @@ class Both(Scene):
             "fill",
             fill_id=f"f{len(self.theirs)}",
             trade_id="t",
+            exchange_index=0,
             order_id=f"venue-{id_of(terms)}",
             client_order_id=id_of(terms),
             ticker="KXT-1",
@@ -93,10 +97,10 @@ class Both(Scene):
             views.append(OrderView(terms, id_of(terms), OrderState.DONE, fills))
         self.ledger.record(Trade(plan, tuple(views)).record(phase, "", self.ms))
 
-    def verdict(self) -> Findings:
+    def verdict(self, pairs: Path | None = None) -> Findings:
         path = self.folder / "kalshi.jsonl"
         path.write_text("".join(json.dumps(line) + "\n" for line in self.theirs))
-        return self.judge(kalshi_truth=path)
+        return self.judge(kalshi_truth=path, pairs=pairs)
 
 
 @pytest.fixture
@@ -195,9 +199,142 @@ def moved_apart(both: Both) -> None:
 
 def overcharged(both: Both) -> None:
     _, orders = done(both)
-    both.tell("payout", ticker="KXT-9", position="-1", value="0", revenue="1", fee="0")
+    both.tell("payout", exchange_index=0, ticker="KXT-9", position="-1", value="0", revenue="1", fee="0")
     next(line for line in both.theirs if line["kind"] == "fill")["fee"] = "0.05"
     assert orders
+
+
+def paid(both: Both, **changes: Any) -> None:
+    """KXT-1 is decided as NO, and ten of it are paid out."""
+    done(both)
+    both.tell("lifecycle", ticker="KXT-1", status="determined", change="determined", result="no", value="0")
+    told = {"ticker": "KXT-1", "exchange_index": 0, "position": "-10", "value": "0", "revenue": "10", "fee": "0"}
+    both.tell("payout", **told | changes)
+    both.tell("balance", exchange_index=0, balance=str(both.cash + 10), why="payout")
+
+
+def paid_for_another_position(both: Both) -> None:
+    paid(both, position="-7")
+
+
+def paid_by_another_value(both: Both) -> None:
+    paid(both, value="0.3")
+
+
+def paid_too_much(both: Both) -> None:
+    paid(both, revenue="11")
+
+
+def fill_line(both: Both) -> dict[str, Any]:
+    return next(line for line in both.theirs if line["kind"] == "fill")
+
+
+def billed_otherwise(both: Both) -> None:
+    done(both)
+    fill_line(both)["revenue"] = "-3"
+
+
+def held_otherwise(both: Both) -> None:
+    done(both)
+    fill_line(both)["position"] = "-9"
+
+
+def money_from_nowhere(both: Both) -> None:
+    """The last word on cash is right; what was said before it is not."""
+    done(both)
+    both.tell("balance", exchange_index=0, balance=str(both.cash + 5))
+    both.tell("balance", exchange_index=0, balance=str(both.cash))
+
+
+def money_never_told(both: Both) -> None:
+    done(both)
+    both.tell("deposit", exchange_index=2, amount="9")
+
+
+def named_otherwise(both: Both) -> None:
+    done(both)
+    next(line for line in both.theirs if line["kind"] == "order")["client_order_id"] = "0xother"
+
+
+def filled_for_another(both: Both) -> None:
+    done(both)
+    fill_line(both)["client_order_id"] = "0xother"
+
+
+def filled_of_nothing(both: Both) -> None:
+    done(both)
+    fill_line(both)["order_id"] = "nobody's"
+
+
+def ended_of_nothing(both: Both) -> None:
+    done(both)
+    both.tell("ended", order_id="nobody's", filled="0", why="UserCancel")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "words"),
+    [
+        (paid_for_another_position, "I4 -7 of KXT-1 are held by line 7, its fills come to -10"),
+        (paid_by_another_value, "I4 KXT-1 paid 0.3 USD for a YES at line 7, it was decided as 0"),
+        (paid_too_much, "I4 the payout of KXT-1 at line 7 moved 11 USD, due 10"),
+        (billed_otherwise, "I4 the fill of KXT-1 at line 4 moved -3 USD, due -4"),
+        (billed_otherwise, "I4 shard 0 has 95.99 USD at line 5, what moved comes to 96.99"),
+        (held_otherwise, "I4 -9 of KXT-1 are held by line 4, its fills come to -10"),
+        (money_from_nowhere, "I4 shard 0 has 100.99 USD at line 6, what moved comes to 95.99"),
+        (money_never_told, "I4 shard 2 has 0 USD at the end, its fills come to 9"),
+        (named_otherwise, "I1 order of no trade (0xother: SELL 10) was accepted and nothing like it was ever planned"),
+        (named_otherwise, "is of order 0xother, and says 0x"),
+        (filled_for_another, "and says 0xother"),
+        (filled_of_nothing, "I1 order nobody's has a fill line and was never accepted"),
+        (ended_of_nothing, "I1 order nobody's has a canceled line and was never accepted"),
+    ],
+)
+def test_what_the_record_itself_contradicts_is_found(both: Both, breaks: Callable[[Both], None], words: str) -> None:
+    """A payout of another position, or a fill that paid something else, once passed; another id was a KeyError."""
+    breaks(both)
+    found = both.verdict().violations
+    assert any(words in one for one in found), found
+
+
+def test_a_payout_as_it_should_be(both: Both) -> None:
+    """Only our books have not heard of it yet."""
+    paid(both)
+    found = both.verdict().violations
+    assert [one for one in found if "line" in one or "shard" in one] == []
+
+
+def test_collateral_that_an_event_gives_back_is_in_the_cash(both: Both) -> None:
+    done(both)
+    both.tell("advance", event_ticker="KXT", amount="3")
+    both.tell("balance", exchange_index=0, balance=str(both.cash + 3), why="netting")
+    both.tell("advance", event_ticker="KXT", amount="0")
+    both.tell("balance", exchange_index=0, balance=str(both.cash), why="netting")
+    both.tell("transfer", to_account_id=MEMBER, amount="5", source="0", destination="2")
+    both.tell("balance", exchange_index=0, balance=str(both.cash - 5), why="transfer")
+    both.tell("balance", exchange_index=2, balance="5", why="transfer")
+    assert both.verdict().violations == ()
+
+
+@pytest.mark.parametrize(("cap", "found"), [("8.02", ()), ("8.01", ("I5 pairs/pair has 8.02 USD out as t1 moves",))])
+def test_no_pair_has_more_out_than_its_cap(both: Both, cap: str, found: tuple[str, ...]) -> None:
+    done(both)
+    pairs = both.folder / "pairs.toml"
+    pairs.write_text(f'[[pair]]\nname = "pair"\ncap_usd = {cap}\n[[pair]]\nname = "other"\ncap_usd = 0\n')
+    violations = both.verdict(pairs=pairs).violations
+    assert [one for one in violations if not one.startswith(found)] == []
+    assert len(violations) == len(found)
+
+
+def test_an_account_that_the_ledger_does_not_know_is_one_line(both: Both) -> None:
+    """It passed with 0 trades."""
+    done(both)
+    both.verdict()
+    files = {"truth": "truth.jsonl", "ledger": "ledger.sqlite", "alerts": "alerts.jsonl"}
+    argv = [part for name, file in files.items() for part in (f"--{name}", str(both.folder / file))]
+    judge = [sys.executable, str(Path(check_truth.__file__)), *argv, "--wallet", "0xWallet", "--account"]
+    ran = subprocess.run([*judge, "bob"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [f"cannot judge: {both.folder}/ledger.sqlite knows no account 'bob', only ann"]
 
 
 @pytest.mark.parametrize(
