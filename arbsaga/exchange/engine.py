@@ -238,6 +238,13 @@ class Engine:
         """
         self._resolution.resolve(condition_id, outcome)
 
+    def split(self, condition_id: str) -> None:
+        """Decide a market 50/50: as `resolve`, but every share pays half a dollar, rounded down for each holder.
+
+        Raises ValueError where the market is decided, or belongs to a neg-risk event, whose markets have one winner.
+        """
+        self._resolution.split(condition_id)
+
     def change_tick(self, condition_id: str, tick: int) -> None:
         """Change a market's tick to one of units.TICKS (base units); resting orders stay. Raises ValueError."""
         self._clearing.change_tick(self.markets[condition_id], tick)

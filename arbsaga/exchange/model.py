@@ -54,7 +54,8 @@ class Event:
 
 @dataclass(slots=True)
 class Market:
-    """One YES/NO question. `token_ids` are (YES, NO); `winner` is 0 for YES, 1 for NO, None while open.
+    """One YES/NO question. `token_ids` are (YES, NO); `winner` is 0 for YES, 1 for NO, None while open, and None for
+    good where it was decided for neither (`split`: 50/50).
 
     `outcome` is how it will resolve where that is settled beforehand, and told to nobody; None: by chance.
     """
@@ -79,6 +80,12 @@ class Market:
     winner: int | None = None
     outcome: int | None = None
     description: str = ""
+    split: bool = False
+
+    @property
+    def decided(self) -> bool:
+        """Whether it has paid out."""
+        return self.split or self.winner is not None
 
     def complement(self, token_id: str) -> str:
         """The other token of the same market."""
@@ -326,10 +333,10 @@ class MarketOpened:
 
 @dataclass(frozen=True, slots=True)
 class MarketResolved:
-    """A market is decided: `winner` 0 YES, 1 NO."""
+    """A market is decided: `winner` 0 YES, 1 NO; a split decision has none, and `winning_token_id` is empty."""
 
     condition_id: str
-    winner: int
+    winner: int | None
     winning_token_id: str
     ms: int
 

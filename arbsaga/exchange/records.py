@@ -13,9 +13,9 @@ Amounts are decimal strings in USD or shares, times are wall ms unless named oth
     balance     a settled balance moved                     payout               shares of a decided market paid out
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from arbsaga.exchange.accounts import Accounts
 from arbsaga.exchange.journal import Record
@@ -223,11 +223,19 @@ def balance_records(accounts: Accounts, draft: Draft) -> Iterator[Record]:
         )
 
 
+_PAYS: Final[dict[str, Callable[[int], int]]] = {
+    "redeemed": lambda shares: shares,
+    "split": lambda shares: shares // 2,
+    "lost": lambda _: 0,
+}
+"""Base units that so many shares of a decided market pay, by why they went."""
+
+
 def payout_records(accounts: Accounts, draft: Draft) -> Iterator[Record]:
-    """One `payout` line per non-house holding of a decided market; losing shares pay 0."""
+    """One `payout` line per non-house holding of a decided market; losing shares pay 0, all a half after a split."""
     for move in draft.moves:
-        if move.why in ("redeemed", "lost") and not accounts.get(move.address).house:
+        if move.why in _PAYS and not accounts.get(move.address).house:
             shares = format_units(-move.delta)
             fields = {"address": move.address, "token_id": move.asset, "shares": shares}
-            usd = shares if move.why == "redeemed" else "0"
+            usd = format_units(_PAYS[move.why](-move.delta))
             yield "payout", fields | {"usd": usd, "condition_id": draft.market.condition_id}

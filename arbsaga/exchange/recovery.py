@@ -37,7 +37,7 @@ def resume(core: Core, desk: OrderDesk) -> None:
     for trade_id, steps in state.steps.items():
         core.plan(steps[0][0], "settle", trade_id)
     for market in state.markets.values():
-        if market.winner is None and market.resolves_ms is not None:
+        if not market.decided and market.resolves_ms is not None:
             core.plan(market.resolves_ms, "resolve", market.condition_id)
 
 

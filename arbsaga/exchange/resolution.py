@@ -25,18 +25,27 @@ class Resolution:
                     self._decide(sibling, NO)
         self._decide(market, outcome)
 
+    def split(self, condition_id: str) -> None:
+        """See Engine.split."""
+        market = self.state.markets[condition_id]
+        if market.decided:
+            raise ValueError(f"market {market.slug} is already decided")
+        if market.neg_risk:
+            raise ValueError(f"market {market.slug} is one of several that exclude each other: it resolves YES or NO")
+        self._decide(market, None)
+
     def _check(self, market: Market, outcome: int) -> None:
         if outcome not in (YES, NO):
             raise ValueError(f"outcome {outcome} is neither 0 (YES) nor 1 (NO)")
-        if market.winner is not None:
+        if market.decided:
             raise ValueError(f"market {market.slug} is already decided")
         event = self.state.events[market.event_id]
         alone = [other.condition_id for other in self._open_markets(market)] == [market.condition_id]
         if outcome == NO and event.neg_risk and not event.augmented and alone:
             raise ValueError(f"market {market.slug} is the last of an exhaustive event: it must resolve YES")
 
-    def _decide(self, market: Market, outcome: int) -> None:
-        """Cancel what is open, pay the winners, tell."""
+    def _decide(self, market: Market, outcome: int | None) -> None:
+        """Cancel what is open, pay the winners (both sides a half where `outcome` is None), tell."""
         self.desk.end_open(market, "market resolved", "CANCELED_MARKET_RESOLVED")
         draft = self.state.resolution(market, outcome)
         accounts = self.state.accounts
@@ -49,13 +58,13 @@ class Resolution:
         )
         self.state.resolve(market, outcome, draft)
         self.core.tell_balances(draft)
-        winning = market.token_ids[outcome]
+        winning = "" if outcome is None else market.token_ids[outcome]
         self.core.tell(MarketResolved(market.condition_id, outcome, winning, self.core.clock()))
 
     def due(self, condition_id: str) -> None:
         """A market's time has come: its event is decided by chances read from the books. Put off while paused."""
         market = self.state.markets[condition_id]
-        if market.winner is not None:
+        if market.decided:
             return
         if self.paused:
             self.core.plan(self.core.clock() + 1_000, "resolve", condition_id)
@@ -80,7 +89,7 @@ class Resolution:
     def _open_markets(self, market: Market) -> list[Market]:
         event = self.state.events[market.event_id]
         markets = (self.state.markets[condition_id] for condition_id in event.market_ids)
-        return [one for one in markets if one.winner is None]
+        return [one for one in markets if not one.decided]
 
     def _chance(self, market: Market) -> int:
         """The chance of YES in 1e-6, at least 1: the middle of the book, else the last price, else a half."""

@@ -83,8 +83,8 @@ def _give_shares(draft: Draft, fill: Fill) -> None:
     draft.move(fill.address, CASH, fill.usd, "fill")
 
 
-def redeem(draft: Draft, addresses: Iterable[str], winner: int, settling: Trade | None = None) -> None:
-    """Pay the holders of a decided market: $1 for a winning share, nothing for the other.
+def redeem(draft: Draft, addresses: Iterable[str], winner: int | None, settling: Trade | None = None) -> None:
+    """Pay the holders of a decided market: $1 for a winning share, nothing for the other; each half where none won.
 
     Shares sold by a trade that has not settled stay for it; those of `settling` no longer count as such.
     """
@@ -94,10 +94,10 @@ def redeem(draft: Draft, addresses: Iterable[str], winner: int, settling: Trade 
             shares = draft.balance(address, token_id) - _sold(draft, address, token_id, settling)
             if shares <= 0:
                 continue
-            draft.move(address, token_id, -shares, "redeemed" if outcome == winner else "lost")
-            if outcome == winner:
-                draft.move(market.condition_id, CASH, -shares, "payout")
-                draft.move(address, CASH, shares, "payout")
+            pays = shares // 2 if winner is None else shares if outcome == winner else 0
+            draft.move(address, token_id, -shares, {shares: "redeemed", 0: "lost"}.get(pays, "split"))
+            draft.move(market.condition_id, CASH, -pays, "payout")
+            draft.move(address, CASH, pays, "payout")
 
 
 def _sold(draft: Draft, address: str, token_id: str, settling: Trade | None) -> int:

@@ -131,7 +131,7 @@ class State:
         return self._redeemed(Draft(self.accounts, market, trade.trade_id), market, trade)
 
     def _redeemed(self, draft: Draft, market: Market, trade: Trade) -> Draft:
-        if market.winner is not None:
+        if market.decided:
             redeem(draft, [fill.address for fill in trade.fills], market.winner, trade)
         return draft
 
@@ -150,13 +150,14 @@ class State:
             self.accounts.apply(draft.moves)
         return trade
 
-    def resolution(self, market: Market, winner: int) -> Draft:
-        """The payouts of a market that is decided now."""
+    def resolution(self, market: Market, winner: int | None) -> Draft:
+        """The payouts of a market that is decided now; `winner` None: for neither side."""
         draft = Draft(self.accounts, market, market.condition_id)
         redeem(draft, self.accounts.wallets, winner)
         return draft
 
-    def resolve(self, market: Market, winner: int, draft: Draft) -> None:
+    def resolve(self, market: Market, winner: int | None, draft: Draft) -> None:
         """Decide a market and make the payouts. Its orders must be closed."""
-        market.winner, market.closed, market.accepting_orders = winner, True, False
+        market.winner, market.split = winner, winner is None
+        market.closed, market.accepting_orders = True, False
         self.accounts.apply(draft.moves)

@@ -77,7 +77,7 @@ class Truth:
     """One account as the exchange's own record has it, in USD and shares.
 
     `duplicates` are the ids of orders posted again, once for each time; `worth` is what a share of a decided
-    market's token pays (1 or 0).
+    market's token pays (1, 0, or 0.5 after a split decision).
     """
 
     address: str
@@ -134,7 +134,8 @@ def tell(lines: Iterable[Line], address: str) -> Truth:
             tokens[line["condition_id"]] = tuple(line["token_ids"])
         elif kind == "resolved":
             yes, no = tokens[line["condition_id"]]
-            truth.worth |= {yes: Decimal(1 - line["winner"]), no: Decimal(line["winner"])}
+            is_no = Decimal("0.5") if line["winner"] is None else Decimal(line["winner"])
+            truth.worth |= {yes: 1 - is_no, no: is_no}
         elif kind in _OWN and line["address"].lower() == address.lower():
             _OWN[kind](truth, line)
     truth.fills = [replace(fill, status=statuses.get(fill.trade_id, fill.status)) for fill in truth.fills]

@@ -103,6 +103,8 @@ class Bench(Protocol):
 
     name: str
     """The name of the venue, as `Venue.name` and `Instrument.venue` have it."""
+    part: str
+    """A value between 0 and 1 USD that a market can be decided at (Feature.SCALAR)."""
     lacks: Mapping[Trouble | Feature, str]
     """What this exchange cannot do or the venue does not have, and why: at least one whole sentence each."""
     markets: Sequence[str]

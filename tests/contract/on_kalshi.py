@@ -73,6 +73,7 @@ class KalshiBench:
     """See `benches.Bench`. Private reads are 100 ms behind, as those of the venue are."""
 
     name = "kalshi"
+    part = "0.26"
     lacks: Mapping[Trouble | Feature, str] = {
         Trouble.HELD_BACK: "The venue holds no order back: it trades or rests the moment it is taken.",
         Trouble.SETTLEMENT_FAILS: "Fills are final the moment they are made: nothing is settled on a chain afterwards.",

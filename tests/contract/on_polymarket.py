@@ -58,11 +58,11 @@ class PolymarketBench:
     """See `benches.Bench`."""
 
     name = "polymarket"
+    part = "0.5"
     lacks: Mapping[Trouble | Feature, str] = {
         Trouble.BOOKS_TWICE: "Books come as absolute sizes, so that a repetition changes nothing, and the simulated "
         "exchange has no fault that repeats them.",
         Trouble.BOOKS_OUT_OF_ORDER: "Books come on one connection without sequence numbers, whose order TCP keeps.",
-        Feature.SCALAR: "The simulated exchange decides every market for one side; a split one has no winner here.",
         Feature.SEVERAL_POCKETS: "The venue pays every buy from one balance of the wallet.",
     }
 
@@ -161,7 +161,8 @@ class PolymarketBench:
         self.engine.resolve(market, 0 if winner is Outcome.YES else 1)
 
     def settle_at(self, market: str, value: str) -> None:
-        raise NotImplementedError(self.lacks[Feature.SCALAR])
+        assert value == self.part, "a split decision is the only one between 0 and 1"
+        self.engine.split(market)
 
     def truth(self) -> Record:
         told = Truth.read(self._truth, self._venues[0].wallet)

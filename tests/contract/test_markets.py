@@ -117,15 +117,20 @@ async def test_c84_market_that_pays_a_part(desk):
     await desk.buy(desk.yes)
     await desk.venue.events()
     before = desk.bench.truth().cash
-    desk.bench.settle_at(desk.yes.market, "0.26")
+    desk.bench.settle_at(desk.yes.market, desk.bench.part)
     truth = await desk.wait_for_truth(lambda truth: not truth.positions)
-    assert truth.cash - before <= Decimal("2.6")
+    assert truth.cash - before <= 10 * Decimal(desk.bench.part)
 
     async def listed():
         listing = await desk.venue.listing(desk.yes.market)
-        return (listing.open, listing.winner, listing.value) == (False, None, Decimal("0.26"))
+        return (listing.open, listing.winner, listing.value) == (False, None, Decimal(desk.bench.part))
+
+    async def among_events():
+        markets = [market for event in await desk.venue.events() for market in event.markets]
+        return any(market.yes.market == desk.yes.market and market.value is not None for market in markets)
 
     await until(listed)
+    await until(among_events)
 
 
 async def test_c85_books_of_what_is_not_there(desk):

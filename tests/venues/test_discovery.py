@@ -125,6 +125,18 @@ class TestMarket:
         """A market at 1/0 that is only proposed, or still open, has no winner; a split has none either."""
         assert read_market(market(**changes)).winner is winner
 
+    def test_a_split_decision_has_a_value(self):
+        """It once was no decision at all: the position stayed in the books for ever."""
+        split = {"closed": True, "umaResolutionStatus": "resolved", "outcomePrices": '["0.5", "0.5"]'}
+        found = read_market(market(**split))
+        assert (found.winner, found.value) == (None, Decimal("0.5"))
+        undecided = ({"closed": False}, {"umaResolutionStatus": "proposed"}, {"outcomePrices": '["0.26", "0.74"]'})
+        for changes in undecided:
+            assert read_market(market(**split | changes)).value is None
+        v2 = {"closed": True, "resolutionStatus": "resolved", "outcomePrices": '["0.5", "0.5"]'}
+        assert read_market(v2_market(**v2)).value == Decimal("0.5")
+        assert read_market(market(**split | {"outcomePrices": '["1", "0"]'})).value is None
+
     def test_winner_of_protocol_v2(self):
         decided = {"closed": True, "resolutionStatus": "resolved", "outcomePrices": '["0", "1"]'}
         assert read_market(v2_market(**decided)).winner is Outcome.NO

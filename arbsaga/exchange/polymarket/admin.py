@@ -14,7 +14,7 @@ from arbsaga.exchange.polymarket.replies import Refusal, reply
 from arbsaga.exchange.polymarket.shapes import Json
 from arbsaga.exchange.polymarket.signatures import checksum
 from arbsaga.exchange.polymarket.venue import Venue, World, json_of
-from arbsaga.exchange.units import collateral, format_units, parse, to_decimal
+from arbsaga.exchange.units import ONE, collateral, format_units, parse, to_decimal
 
 WALLET = f"0x{1003:040d}"
 """The house wallet of orders put up by hand. Digits only, so it is its own checksummed form."""
@@ -119,8 +119,13 @@ class Admin:
         return reply({key: target})
 
     async def resolve(self, request: web.Request) -> web.Response:
-        """POST {"condition_id", "outcome": "YES" | "NO"}"""
+        """POST {"condition_id", "outcome": "YES" | "NO"}, or {"condition_id", "value": "0.5"} for a split decision."""
         market = self._market(await _text(request, "condition_id"))
+        if "value" in await _object(request):
+            if parse(await _text(request, "value")) != ONE // 2:
+                raise Refusal(400, "value must be 0.5: otherwise name the outcome that wins")
+            self._venue.engine.split(market.condition_id)
+            return reply({"condition_id": market.condition_id, "winner": None})
         outcome = _OUTCOMES.get((await _text(request, "outcome")).upper())
         if outcome is None:
             raise Refusal(400, "outcome must be YES or NO")

@@ -79,7 +79,7 @@ async def resolutions(request: web.Request) -> web.Response:
         event = venue.engine.events.get(event_id)
         conditions += event.market_ids if event is not None else ()
     found = (venue.engine.markets.get(condition) for condition in conditions)
-    return reply({"data": [_resolution(market) for market in found if market and market.winner is not None]})
+    return reply({"data": [_resolution(market) for market in found if market and market.decided]})
 
 
 async def deployed(_: web.Request) -> web.Response:
@@ -112,8 +112,8 @@ def _position(venue: Venue, account: Account, token: str, shares: int) -> Json:
         "total_pnl": unrealized,
         "percent_pnl": 100 * (current / average - 1) if average else 0,
         "percent_realized_pnl": 0,
-        "status": "OPEN" if market.winner is None else "REDEEMABLE",
-        "redeemable": market.winner is not None,
+        "status": "REDEEMABLE" if market.decided else "OPEN",
+        "redeemable": market.decided,
         "mergeable": account.shares.get(market.complement(token), 0) > 0,
         "negative_risk": market.neg_risk,
         "archived": False,
@@ -149,7 +149,7 @@ def _approval(token: str, spender: str, standard: str, amount: int) -> Json:
 
 
 def _resolution(market: Market) -> Json:
-    payouts = [ONE if market.winner == index else 0 for index in (0, 1)]
+    payouts = [ONE // 2 if market.split else ONE if market.winner == index else 0 for index in (0, 1)]
     return {
         "question_id": market.condition_id,
         "condition_id": market.condition_id,
@@ -157,7 +157,7 @@ def _resolution(market: Market) -> Json:
         "extended_review": False,
         "was_disputed": False,
         "new_version_q": False,
-        "price": 1 - (market.winner or 0),
+        "price": number(payouts[0]),
         "last_update_timestamp": (market.resolves_ms or market.opened_ms) // 1000,
         "market_type": "INCREMENTAL_NEGRISK" if market.neg_risk else "BINARY",
         "payouts": payouts,

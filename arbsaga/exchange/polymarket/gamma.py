@@ -202,14 +202,14 @@ def fee_schedule(market: Market) -> Json:
 def _v1_fields(market: Market) -> Json:
     return {
         "clobTokenIds": json.dumps(list(market.token_ids)),
-        "umaResolutionStatus": "resolved" if market.winner is not None else "",
+        "umaResolutionStatus": "resolved" if market.decided else "",
     }
 
 
 def _v2_fields(market: Market) -> Json:
     shape: Json = {
         "positionIds": list(market.token_ids),
-        "resolutionStatus": "resolved" if market.winner is not None else "active",
+        "resolutionStatus": "resolved" if market.decided else "active",
         "requestId": market.condition_id,
     }
     if market.neg_risk:

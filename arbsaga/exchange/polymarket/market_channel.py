@@ -207,7 +207,7 @@ class MarketChannel:
             "market": market.condition_id,
             "assets_ids": list(market.token_ids),
             "winning_asset_id": resolved.winning_token_id,
-            "winning_outcome": outcome_of(market, resolved.winning_token_id),
+            "winning_outcome": outcome_of(market, winner) if (winner := resolved.winning_token_id) else "",
             "timestamp": str(resolved.ms),
             "tags": [],
         }

@@ -168,7 +168,9 @@ def best_prices(venue: Venue, market: Market) -> tuple[int, int]:
 
 
 def outcome_price(venue: Venue, market: Market, index: int) -> float:
-    """What an outcome is worth on listings: 1 or 0 once decided, else the best bid (0 with no bid)."""
+    """What an outcome is worth on listings: 1, 0 or a half once decided, else the best bid (0 with no bid)."""
+    if market.split:
+        return 0.5
     if market.winner is not None:
         return float(market.winner == index)
     bid, ask = best_prices(venue, market)

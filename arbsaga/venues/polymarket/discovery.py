@@ -8,6 +8,7 @@ keyset pagination and Protocol V2 migration.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ MAX_MARKETS = 100
 """Page sizes of Gamma's keyset listings."""
 ASKED_AT_ONCE = 40
 """Condition ids in one request, each in both of its widths: the address stays short."""
+_HALF = Decimal("0.5")
 _VERSIONS = (("version", "v1"), ("version", "v2"))
 
 Raw = Mapping[str, Any]
@@ -59,7 +61,7 @@ class Discovery:
         listed = {market.yes.market for listing in listings for market in listing.markets}
         gone = {market: listing for market, listing in self._open.items() if market not in listed}
         for listing in listings:
-            self._open |= {market.yes.market: listing for market in listing.markets if market.winner is None}
+            self._open |= {market.yes.market: listing for market in listing.markets if not _is_decided(market)}
         return (*listings, *await self._resolved(gone))
 
     async def listing(self, market: str) -> MarketListing:
@@ -88,7 +90,7 @@ class Discovery:
     async def _resolved(self, gone: Mapping[str, EventListing]) -> list[EventListing]:
         """Events, with only their markets that are decided. The others are asked for again next time."""
         found = await self._markets(list(gone)) if gone else {}
-        decided = {key: market for key, market in found.items() if market.winner is not None}
+        decided = {key: market for key, market in found.items() if _is_decided(market)}
         events: dict[str, list[MarketListing]] = {}
         for key, market in decided.items():
             events.setdefault(gone[key].event, []).append(market)
@@ -193,10 +195,8 @@ def read_market(raw: Raw) -> MarketListing:
     condition = condition_id(str(raw["conditionId"]))
     title = str(raw.get("groupItemTitle") or raw.get("question") or raw.get("slug") or condition)
     yes = Instrument(NAME, condition, tokens[0], tokens[1], Outcome.YES, title, rules)
-    ends_ms = _ends_ms(raw)
-    return MarketListing(
-        yes, yes.other(), open=_is_open(raw), winner=_winner(raw, version), closes_ms=ends_ms, resolves_ms=ends_ms
-    )
+    ends_ms, (winner, value) = _ends_ms(raw), _decision(raw, version)
+    return MarketListing(yes, yes.other(), _is_open(raw), winner, value, closes_ms=ends_ms, resolves_ms=ends_ms)
 
 
 def read_question(raw: Raw) -> Question:
@@ -277,13 +277,24 @@ def _fee(raw: Raw) -> FeeSchedule:
     return FeeSchedule(decimal(schedule["rate"]), int(exponent))
 
 
-def _winner(raw: Raw, version: str) -> Outcome | None:
-    """Who won, once it is final. A split decision (50/50) has no winner."""
+def _is_decided(market: MarketListing) -> bool:
+    return market.winner is not None or market.value is not None
+
+
+def _decision(raw: Raw, version: str) -> tuple[Outcome | None, Decimal | None]:
+    """(winner, what a YES pays where nobody won), once it is final: of a 50/50 decision each share pays a half.
+
+    The oracle decides for YES, for NO or for both alike; any other prices are those of trading.
+    """
     status = raw.get("umaResolutionStatus") if version == "v1" else raw.get("resolutionStatus")
     if status != "resolved" or not raw.get("closed"):
-        return None
-    prices = [decimal(price) for price in _list(raw["outcomePrices"])]
-    return {(1, 0): Outcome.YES, (0, 1): Outcome.NO}.get((int(prices[0]), int(prices[1])))
+        return None, None
+    yes, no = (decimal(price) for price in _list(raw["outcomePrices"]))
+    if yes == no == _HALF:
+        return None, _HALF
+    if {yes, no} != {0, 1}:
+        return None, None
+    return Outcome.YES if yes else Outcome.NO, None
 
 
 def _list(value: object) -> Iterable[Any]:

@@ -1,9 +1,14 @@
 """The end of markets: payouts, cancels, and what neg-risk events demand."""
 
+from decimal import Decimal
+
 import pytest
 
 from arbsaga.errors import Rejected
+from arbsaga.exchange.engine import Engine, EngineSettings
+from arbsaga.exchange.faults import FaultPlan
 from arbsaga.exchange.model import Account, BalanceChanged, Event, MarketResolved, OrderUpdated
+from arbsaga.exchange.truth import Truth
 from arbsaga.exchange.units import ONE
 
 from .place import ANN, BOB, HOUSE, START, Place, check_conservation, money, neg_risk_event, open_place, plain_market
@@ -32,6 +37,46 @@ def test_winners_get_a_dollar_a_share_at_once(place: Place) -> None:
     assert resolved.winning_token_id == place.markets[0].token_ids[0]
     assert place.happened(BalanceChanged)[-1].address == BOB
     check_conservation(place.engine, DEPOSITS)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_split_decision_pays_half_a_dollar_for_each_share(tmp_path, fails) -> None:
+    """Of either side, and when a trade settles afterwards; what is below a base unit stays where it is."""
+    place = open_place(tmp_path / "j", faults=("fail_settlement,address=0xBob",) if fails else ())
+    place.buy_shares(ANN, "20")
+    ann = account(place, ANN).cash
+    place.submit(ANN, "SELL", "0.5", "8")
+    place.submit(BOB, "BUY", "0.5", "8")
+    market = place.markets[0]
+    place.engine.split(market.condition_id)
+    assert (market.winner, market.split, market.closed, market.accepting_orders) == (None, True, True, False)
+    place.settled()
+    assert account(place, ANN).cash == ann + 6 * ONE + 4 * ONE
+    assert account(place, BOB).cash == 1_000 * ONE + (0 if fails else -80_000)
+    assert place.journal("resolved")[-1]["winner"] is None
+    assert {(line["shares"], line["usd"]) for line in place.journal("payout")} <= {("12", "6"), ("8", "4")}
+    assert place.happened(MarketResolved)[-1].winning_token_id == ""
+    check_conservation(place.engine, DEPOSITS)
+    again = Truth.read(place.path, ANN)
+    assert [again.worth[token] for token in market.token_ids] == [Decimal("0.5")] * 2
+    assert sum(one.usd for one in again.payouts) == (10 if fails else 6)
+    place.engine.close()
+    recovered = Engine.recover(place.path, place.clock, EngineSettings(), FaultPlan(0))
+    assert recovered.markets[market.condition_id].split
+    assert not recovered.markets[market.condition_id].accepting_orders
+    check_conservation(recovered, DEPOSITS)
+    recovered.close()
+
+
+def test_a_split_decision_is_one_of_a_market_by_itself_and_final(place: Place) -> None:
+    """Markets that exclude each other have one winner at most, which the contract sees to."""
+    event = neg_risk_event(place, 3)
+    with pytest.raises(ValueError, match="YES or NO"):
+        place.engine.split(event.market_ids[0])
+    place.engine.split(place.markets[0].condition_id)
+    for decide in (place.engine.split, lambda condition: place.engine.resolve(condition, 0)):
+        with pytest.raises(ValueError, match="already decided"):
+            decide(place.markets[0].condition_id)
 
 
 def test_resolution_cancels_resting_and_delayed_orders(place: Place) -> None:

@@ -95,6 +95,24 @@ async def test_resolving(exchange):
     assert (await exchange.call("POST", "/admin/resolve", json=wrong))[0] == 400
 
 
+async def test_a_split_decision(exchange):
+    """As listings, resolutions and the account tell it: a half for each side."""
+    await exchange.offer(exchange.v1, "SELL", "0.5", "100")
+    trader = exchange.trader()
+    await trader.post(exchange.v1, "BUY", "0.5", "10")
+    exchange.clock.ahead_ms = 60_000
+    body = {"condition_id": exchange.v1.condition_id, "value": "0.5"}
+    wrong = body | {"value": "0.4"}
+    assert (await exchange.call("POST", "/admin/resolve", json=wrong))[0] == 400
+    assert (await exchange.admin("POST", "resolve", body))["winner"] is None
+    assert exchange.engine.account(trader.wallet).cash == 999_875_000
+    assert (await exchange.call("POST", "/admin/resolve", json=body))[0] == 400
+    _, found, _ = await exchange.call("GET", f"/v2/resolutions?condition_id={exchange.v1.condition_id}")
+    assert [(row["payouts"], row["price"]) for row in found["data"]] == [([500_000, 500_000], 0.5)]
+    _, listed, _ = await exchange.call("GET", f"/markets/{exchange.v1.condition_id}")
+    assert [(token["winner"], token["price"]) for token in listed["tokens"]] == [(False, 0.5)] * 2
+
+
 async def test_state(exchange):
     """Accounts, what is open, what has not settled, counters."""
     await exchange.offer(exchange.v1, "SELL", "0.5", "100")
