@@ -29,6 +29,7 @@ from arbsaga.saga import judge
 from arbsaga.saga.messages import Page, Phase, TradePlan, TradeRecord
 from arbsaga.saga.trade import Trade
 from arbsaga.venues.port import OpenOrder, Venue
+from arbsaga.venues.several import market_of, venue_of
 
 MEMO = "trade_id"
 """In the memo of a trade's workflow: whose run of the basket it is."""
@@ -277,8 +278,12 @@ def _claim(plan: TradePlan) -> Claim:
 
 
 def _of_a_stranger(order: OpenOrder) -> OrderTerms:
-    """Terms for an order that nobody intended: what the venue says of it, which is all there is."""
-    instrument = Instrument("", "", order.token, "", instruments.Outcome.YES, order.token, MarketRules(MICRO))
+    """Terms for an order that nobody intended: what the venue says of it, which is all there is.
+
+    Without its venue's name it could not be cancelled where there are two.
+    """
+    venue, market, outcome = venue_of(order.token), market_of(order.token), instruments.Outcome.YES
+    instrument = Instrument(venue, market, order.token, "", outcome, order.token, MarketRules(MICRO))
     return OrderTerms(
         trade_id="",
         leg=0,
