@@ -10,7 +10,7 @@ import structlog
 from temporalio.service import RPCError
 
 from arbsaga.domain.instruments import Instrument, Outcome, Side
-from arbsaga.domain.money import NO_SIZE, NO_USD, Size, Usd, floor_to
+from arbsaga.domain.money import MICRO, NO_SIZE, NO_USD, Size, Usd, floor_to
 from arbsaga.domain.orders import FillStatus
 from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.ledger import Ledger, TradeStory
@@ -123,9 +123,8 @@ class Payouts:
             return False  # a trade was recorded meanwhile: the next sweep books all of it
         ref = f"{token}/{_bought(token, told)}"
         instrument = self._instruments[token]
-        usd, precision = Usd(shares * pays), instrument.rules.fee.rounding
-        if precision:  # Kalshi keeps what is left below the precision of its balances (market settlement)
-            usd = Usd(floor_to(usd, precision))
+        # Kalshi keeps what is left below the precision of its balances (market settlement), a chain below a millionth
+        usd = Usd(floor_to(Usd(shares * pays), instrument.rules.fee.rounding or MICRO))
         await asyncio.to_thread(self.ledger.book_payout, self.account, instrument.venue, token, shares, usd, ref)
         log.info("paid out", token=token, shares=str(shares), usd=str(usd))
         return True

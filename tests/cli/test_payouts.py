@@ -95,6 +95,16 @@ async def test_a_market_that_paid_a_part_of_a_dollar_is_booked_as_such(desk: Des
     assert desk.told == ["T1"]
 
 
+async def test_a_split_decision_pays_both_sides_a_half_rounded_down(desk: Desk) -> None:
+    """20.000001 shares pay 10 USD: a chain pays whole millionths, and the ledger must say the same."""
+    desk.ledger.record(record(plan(), Phase.COMMITTED, "20.000001", "20.000001"))
+    before = desk.money
+    desk.venue.winners, desk.venue.values = {"m0": Outcome.NO}, {"m1": Decimal("0.5")}
+    assert await desk.payouts.sweep() == 0
+    assert desk.money == before + 10
+    assert desk.told == ["T1"]
+
+
 async def test_what_a_venue_keeps_below_its_precision_is_not_booked(desk: Desk, monkeypatch) -> None:
     """Kalshi's balances are in whole cents: a scalar payout is cut off there (market settlement)."""
     rounding = replace(RULES, fee=FeeSchedule(rounding=Usd(Decimal("0.01"))))
