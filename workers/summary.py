@@ -42,6 +42,7 @@ def summarize(
 
     `decision_to_wire_ms`: from the receipt of the deciding frame to the exchange's receipt of a trade's last entry
     order, on one monotonic clock. `done_ms`: from the decision to HEDGED, or to the end where it never was.
+    `paid_in_part`: positions whose market was decided for neither side, so that a share paid between 0 and 1 USD.
     `journals` are all the truth journals by venue, where there are several; what is told of each venue comes with them.
     """
     rows = [row for row in ledger.trades() if row.updated_ms >= since_ms]
@@ -60,6 +61,7 @@ def summarize(
         "fees_equal_billed": verdict.fees_equal_billed,
         "messages": board.stats.get("messages", 0),
         "profit_usd": float(verdict.profit_usd),
+        "paid_in_part": sum(1 for paid in truth.payouts if paid.ms >= since_ms and 0 < paid.usd < paid.shares),
         "restarts": board.restarts,
         "truth_journal": str(journal),
         "decision_to_wire_ms": percentiles(_to_wire(truth, stories)),

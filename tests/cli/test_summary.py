@@ -10,7 +10,7 @@ from cli_make import NOW, plan, record
 
 from arbsaga.domain.money import NO_SIZE, Size, Usd
 from arbsaga.errors import Unavailable
-from arbsaga.exchange.truth import TrueOrder, Truth
+from arbsaga.exchange.truth import TrueOrder, TruePayout, Truth
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.saga.messages import Page, Phase
@@ -60,6 +60,16 @@ def test_a_run_that_holds_tells_its_trades_and_times(ledger: Ledger) -> None:
     assert counts == {"trades": 2, "committed": 2, "flat": 0, "held": 0, "refused": 1, "orders_sent": 2}
     assert told.fields["decision_to_wire_ms"] == {"p50": 9.0, "p99": 9.0}
     assert told.fields["profit_usd"] == 3.8
+
+
+def test_positions_of_which_a_share_paid_less_than_a_dollar_are_told(ledger: Ledger) -> None:
+    """A split decision, or a scalar value: neither won nor lost. Of earlier runs it is not told again."""
+    truth = Truth("0xme")
+    for shares, usd, ms in ((20, 10, NOW), (20, "5.2", NOW), (20, 20, NOW), (20, 0, NOW), (20, 10, NOW - 1)):
+        truth.payouts.append(TruePayout("yes0", Decimal(shares), Decimal(usd), ms))
+    told = summarize(GOOD, truth, ledger, Board(), since_ms=NOW, journal=Path("truth.jsonl"), unended=0)
+    assert told.fields["paid_in_part"] == 2
+    assert told.holds
 
 
 def test_trades_of_earlier_runs_do_not_count(ledger: Ledger) -> None:
