@@ -124,7 +124,11 @@ async def test_a_reset_undoes_nothing_again(rig: Rig) -> None:
 
 
 async def test_an_order_that_only_the_ledger_knows_is_undone_before_the_end(rig: Rig) -> None:
-    """Legs that look equal are not: a run that was reset, or a worker thought dead, sold some of one."""
+    """Legs that look equal are not: a run that was reset, or a worker thought dead, sold some of one.
+
+    As much is sold of the other. Buying back what was sold is no way yet: the sale is not settled, and if it FAILED
+    the leg would be larger than planned.
+    """
     rig.venue.settle_ms = 500
     plan = make_plan(patience=ROOMY)
     rig.quote(plan)
@@ -149,8 +153,8 @@ async def test_an_order_that_only_the_ledger_knows_is_undone_before_the_end(rig:
         rig.ledger.intend([(terms, order_id)], account=plan.account, workflow_id=handle.id, lease_id="")
         rig.venue._arrive(order_id, terms, Behaviour())
         record = await asyncio.wait_for(handle.result(), 20)
-    assert {view.terms.purpose for view in record.orders} == {Purpose.ENTER, Purpose.EXIT, Purpose.COMPLETE}
-    assert held(rig, plan)[0] == held(rig, plan)[1]
+    assert {view.terms.purpose for view in record.orders} == {Purpose.ENTER, Purpose.EXIT}
+    assert held(rig, plan) == [5, 5]
     assert rig.ledger.trade(plan.trade_id).row.phase is record.phase is Phase.COMMITTED
 
 
