@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from arbsaga.domain.instruments import Instrument
 from arbsaga.errors import BadMessage, VenueError
+from arbsaga.venues.kalshi.pace import PROMPT_S, Pace
 from arbsaga.venues.kalshi.records import ACTIVE
 from arbsaga.venues.kalshi.rest import Params, RefusedRead, Rest
 from arbsaga.venues.kalshi.wire import moment_ms
@@ -31,16 +32,21 @@ Raw = Mapping[str, Any]
 
 
 class Halts:
-    """Asks whether orders are taken. `clock` is the wall clock in ms. Raises VenueError where that cannot be told."""
+    """Asks whether orders are taken. `clock` is the wall clock in ms. Raises VenueError where that cannot be told.
 
-    def __init__(self, rest: Rest, clock: Callable[[], int], timeout_ms: int) -> None:
-        self._rest, self._clock, self._timeout_s = rest, clock, timeout_ms / 1000
+    `pace`: the write bucket that the orders will be paid from.
+    """
+
+    def __init__(self, rest: Rest, clock: Callable[[], int], timeout_ms: int, pace: Pace | None = None) -> None:
+        self._rest, self._clock, self._timeout_s, self._pace = rest, clock, timeout_ms / 1000, pace
         self._schedule: tuple[int, Raw] | None = None
 
     async def barred(self, instruments: Sequence[Instrument]) -> str:
         """See `Venue.barred`."""
         if not instruments:
             return ""
+        if self._pace is not None and (wait_s := self._pace.entries_wait_s(len(instruments))) > PROMPT_S:
+            return f"Kalshi's rate limit is used up by other orders: {len(instruments)} more could go in {wait_s:.1f} s"
         status, schedule, markets = await asyncio.gather(
             self.status(), self._hours(), self._listed(sorted({one.market for one in instruments}))
         )

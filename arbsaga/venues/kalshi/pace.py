@@ -2,6 +2,7 @@
 
 The venue has one token bucket for all writes of an account; its size, refill and the costs depend on the tier and are
 read at the start (docs.kalshi.com, rate limits). Another process of the same account is not seen from here.
+A part of the bucket is kept for orders that reduce a risk: entries leave it.
 """
 
 import asyncio
@@ -34,7 +35,14 @@ class Tier:
         """The bucket less one order: requests do not arrive in the rhythm in which they were sent."""
         return max(self.capacity - self.create, self.create)
 
+    @property
+    def kept(self) -> int:
+        """What entries leave for reducing orders: two of them, where the bucket has room for that."""
+        return min(2 * self.create, self.usable - self.create)
 
+
+PROMPT_S: Final = 0.5
+"""Entries that would wait longer than this for the bucket are not begun: half of what a trade's orders have."""
 BASIC: Final = Tier()
 
 
@@ -78,20 +86,33 @@ class Pace:
         self._fill()
         self._tokens -= self._tier.cancel
 
-    async def creates(self, count: int, within_s: float) -> bool:
+    def entries_wait_s(self, count: int) -> float:
+        """For how long (s) this many entries would wait until they can go together, if they were sent now."""
+        self._fill()
+        return self._wait_s(count, self._tier.kept)
+
+    async def creates(self, count: int, within_s: float, *, reducing: bool = False) -> bool:
         """Wait until this many orders can go together; False, and nothing is used, if not within `within_s`.
 
-        More than a full bucket pays for are sent when it is full: the last of them may be refused.
+        More than a full bucket pays for are sent when it is full: the last of them may be refused. `reducing`: they
+        may use what entries leave.
         """
-        cost = min(count * self._tier.create, self._tier.usable)
         self._fill()
-        wait_s = (cost - self._tokens) / self._tier.refill
+        wait_s = self._wait_s(count, 0 if reducing else self._tier.kept)
         if wait_s > within_s:
             return False
-        self._tokens -= cost  # taken before the wait, so that whoever comes next waits behind
+        self._tokens -= self._cost(count)  # taken before the wait, so that whoever comes next waits behind
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         return True
+
+    def _cost(self, count: int) -> int:
+        return min(count * self._tier.create, self._tier.usable)
+
+    def _wait_s(self, count: int, left: int) -> float:
+        """Until there are the tokens for so many orders with `left` to spare; a full bucket always does."""
+        needed = min(self._cost(count) + left, self._tier.usable)
+        return max(0.0, (needed - self._tokens) / self._tier.refill)
 
     def _fill(self) -> None:
         now = self._now()

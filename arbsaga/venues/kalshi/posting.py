@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 import structlog
 
-from arbsaga.domain.orders import OrderState, OrderTerms, OrderView
+from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose
 from arbsaga.venues.kalshi.names import Names
 from arbsaga.venues.kalshi.orders import PATH, client_id, create_body
 from arbsaga.venues.kalshi.outcome import TooLateError, apply, of_answer, of_error
@@ -54,11 +54,13 @@ class Poster:
     async def post(self, orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
         """Sign every order, then send them all. Raises VenueError before anything is sent for terms off the grid.
 
-        All of them or none: they wait for the rate limit together, and none is sent if that takes too long.
+        All of them or none: they wait for the rate limit together, and none is sent if that takes too long. A part of
+        it is kept for orders that reduce a risk.
         """
         bodies = [create_body(terms) for terms in orders]
         left_ms = min((terms.send_by_ms for terms in orders), default=0) - self._clock()
-        if orders and not await self._pace.creates(len(orders), max(left_ms, 0) / 1000):
+        reducing = all(terms.purpose is not Purpose.ENTER for terms in orders)
+        if orders and not await self._pace.creates(len(orders), max(left_ms, 0) / 1000, reducing=reducing):
             return tuple(map(_not_sent, orders))
         requests = [self._rest.build("POST", PATH, body=body) for body in bodies]
         sends = [self._send(terms, request) for terms, request in zip(orders, requests, strict=True)]
