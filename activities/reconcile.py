@@ -6,7 +6,7 @@ be sent again), a signal, a page under its key. Each run judges anew, from the r
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,19 +14,22 @@ from temporalio import activity
 from temporalio.service import RPCError
 
 from activities.reopening import Outcome, Reopening
-from arbsaga.errors import ArbsagaError, Unavailable
+from arbsaga.errors import ArbsagaError, Unavailable, VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.notify import Pager
 from arbsaga.reconcile import looking
 from arbsaga.reconcile.actions import PAGED, Action, Cancel, LookAgain, Reopen, action, of_capital
-from arbsaga.reconcile.findings import Finding, Kind, Snapshot, findings, mismatches
+from arbsaga.reconcile.findings import AtVenue, Finding, InLedger, Kind, Snapshot, findings, mismatches
 from arbsaga.reconcile.incidents import Incidents
 from arbsaga.reconcile.looking import now_ms
 from arbsaga.risk.desk import Use
 from arbsaga.risk.reconciling import ReconcileAsk, Reconciled
+from arbsaga.venues.listed import Listings
 from arbsaga.venues.port import Venue
+from arbsaga.venues.several import parts_of
 
-VENUE_LIMIT_S = 20.0
+VENUE_LIMIT_S = 12.0
+"""For a look at a venue, and once more for what it says of decided markets."""
 DEAL_LIMIT_S = 15.0
 """One case may take so long."""
 QUIET_MS = 10_000
@@ -48,6 +51,14 @@ class Case:
     grace_ms: int
     action: Action | None
     finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look; `down`: why which venue is not in it."""
+
+    snapshot: Snapshot
+    down: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -74,6 +85,11 @@ class Progress:
             name for name, case in cases.items() if name not in self.done and at_ms - self.since[name] >= case.grace_ms
         ]
 
+    def leave_out(self, down: Mapping[str, str]) -> None:
+        """Tell, once a run, which venue is not looked at."""
+        lines = [f"{name} is left out ({why})" for name, why in down.items()]
+        self.told += [line for line in lines if line not in self.told]
+
     @property
     def result(self) -> Reconciled:
         """What the next run and the UI are told."""
@@ -85,6 +101,7 @@ class ReconcileActivities:
 
     def __init__(self, venue: Venue, ledger: Ledger, pager: Pager, reopening: Reopening) -> None:
         self._venue, self._ledger, self._pager, self._trades = venue, ledger, pager, reopening
+        self._listings = Listings(venue)
 
     def all(self) -> list[Callable[..., Any]]:
         """What a worker registers."""
@@ -110,9 +127,11 @@ class ReconcileActivities:
         incidents = Incidents(await asyncio.to_thread(self._pager.alerts), steady_ms())
         balances = True
         while True:
-            snapshot = await self._look(account, balances=balances)
+            look = await self._look(account, balances=balances)
+            snapshot = look.snapshot
             progress.seen, at_ms = _seen(snapshot), steady_ms()
-            cases = await self._cases(account, snapshot)
+            progress.leave_out(look.down)
+            cases = await self._cases(account, look)
             found = [case.finding for case in cases.values() if case.finding and case.finding.kind in PAGED]
             for page in incidents.update(found, snapshot.judged & PAGED, at_ms):
                 await self._pager.deliver(page)
@@ -120,27 +139,46 @@ class ReconcileActivities:
             progress.done |= {name for name, case in cases.items() if case.action is None and incidents.told(name)}
             ripe = progress.ripe(cases, at_ms)
             acted = [await self._deal(name, cases[name].action, account, snapshot, progress) for name in ripe]
-            progress.compared_ms = snapshot.now_ms
+            if not look.down:
+                progress.compared_ms = snapshot.now_ms
             if not (cases.keys() - progress.done or any(acted)) or progress.looks_are_over:
                 return
             balances = any(case.finding and case.finding.kind in BALANCES for case in cases.values())
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _look(self, account: str, *, balances: bool) -> Snapshot:
-        """The venue, then the ledger. Raises ArbsagaError."""
+    async def _look(self, account: str, *, balances: bool) -> Look:
+        """Each venue by itself, then the ledger. Raises ArbsagaError where no venue answers."""
         question = await asyncio.to_thread(looking.question, self._ledger, account)
+        parts = parts_of(self._venue)
+        looks, failed = await looking.each(
+            parts, question, balances=balances, limit_s=VENUE_LIMIT_S, sole=len(parts) == 1
+        )
+        down = {name: str(error) or f"no answer within {VENUE_LIMIT_S:g} s" for name, error in failed.items()}
+        if not looks:
+            raise Unavailable("; ".join(f"{name}: {why}" for name, why in down.items()))
+        at_venue = looking.together(looks)
+        in_ledger = await asyncio.to_thread(looking.read, self._ledger, account, at_venue)
+        if down:
+            at_venue, in_ledger = looking.without(at_venue, in_ledger, down)
+        at_venue = await self._with_resolved(account, at_venue, in_ledger)
+        snapshot = Snapshot(now_ms(), at_venue, in_ledger, {}, QUIET_MS, settle_ms=0, partial=bool(down))
+        return Look(snapshot, down)
+
+    async def _with_resolved(self, account: str, at_venue: AtVenue, in_ledger: InLedger) -> AtVenue:
+        """The look with the tokens of decided markets; without its balances where that cannot be told."""
+        odd = mismatches(at_venue, in_ledger)
+        if not odd:
+            return at_venue
+        markets = await asyncio.to_thread(looking.markets, self._ledger, account, odd)
         try:
             async with asyncio.timeout(VENUE_LIMIT_S):
-                at_venue = await looking.ask(self._venue, question, balances=balances)
-                in_ledger = await asyncio.to_thread(looking.read, self._ledger, account, at_venue)
-                if odd := mismatches(at_venue, in_ledger):
-                    markets = await asyncio.to_thread(looking.markets, self._ledger, account, odd)
-                    at_venue = replace(at_venue, resolved=await looking.decided(self._venue, markets))
-        except TimeoutError as error:
-            raise Unavailable(f"the venue gave no answer within {VENUE_LIMIT_S:g} s") from error
-        return Snapshot(now_ms(), at_venue, in_ledger, {}, QUIET_MS, settle_ms=0)
+                return replace(at_venue, resolved=await looking.decided(self._listings, markets))
+        except (VenueError, TimeoutError) as error:
+            activity.logger.warning("balances are not compared: what is decided is not known: %s", error)
+            return replace(at_venue, shares=None, cash=None)
 
-    async def _cases(self, account: str, snapshot: Snapshot) -> dict[str, Case]:
+    async def _cases(self, account: str, look: Look) -> dict[str, Case]:
+        snapshot = look.snapshot
         cases = {
             # That a workflow is gone needs no grace: the server says so.
             one.name: Case(0 if one.kind is Kind.STALLED else one.grace_ms, action(one, snapshot), one)
@@ -152,8 +190,14 @@ class ReconcileActivities:
         held = [claim.trade_id for claim in claims if claim.use is Use.HELD]
         watched = {trade_id: await self._trades.watched(trade_id) for trade_id in held}
         for todo in of_capital(claims, running, watched):
+            if await asyncio.to_thread(self._is_at, todo.trade_id, look.down.keys()):
+                continue
             cases[f"capital/{todo.trade_id}"] = Case(CAPITAL_GRACE_MS, todo)
         return cases
+
+    def _is_at(self, trade_id: str, venues: Collection[str]) -> bool:
+        """Whether the trade has an order at one of these venues: run again, it could not see it."""
+        return any(one.terms.instrument.venue in venues for one in self._ledger.intents_by_trade(trade_id))
 
     async def _deal(self, name: str, todo: Action | None, account: str, snapshot: Snapshot, progress: Progress) -> bool:
         """Act on a case; whether anything was done. One that fails is told, and the others have their turn."""

@@ -15,8 +15,10 @@ from arbsaga.domain.orders import FillStatus
 from arbsaga.errors import ArbsagaError, VenueError
 from arbsaga.ledger import Ledger, TradeStory
 from arbsaga.saga.messages import Phase, TradePlan
+from arbsaga.venues.listed import Listings
 from arbsaga.venues.port import MarketListing, Venue
 from arbsaga.venues.several import parts_of
+from workers.realised import Realised, of_ledger
 
 log = structlog.get_logger(__name__)
 
@@ -26,17 +28,22 @@ class Payouts:
     """Looks for resolved markets that we hold positions in, and books each position once.
 
     `paid_out` is told of every trade that holds nothing any more; while Temporal is down (RPCError), with a later
-    sweep. Reads the ledger in threads.
+    sweep. `realised` is told before it what the trade came to. Reads the ledger in threads.
     """
 
     venue: Venue
     ledger: Ledger
     account: str
     paid_out: Callable[[str], Awaitable[None]]
+    realised: Callable[[Realised], Awaitable[object]] | None = None
+    _listings: Listings = field(init=False)
     _instruments: dict[str, Instrument] = field(default_factory=dict)
     _trades: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _untold: set[str] = field(default_factory=set)
     _sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self._listings = Listings(self.venue)
 
     def know(self, plan: TradePlan) -> None:
         """Remember which trade may hold which tokens, the complements it may hedge with included."""
@@ -83,7 +90,15 @@ class Payouts:
                 continue
             legs = [leg.instrument for leg in story.row.plan.basket.legs]
             if not any(instrument.token in positions or instrument.complement in positions for instrument in legs):
-                await self.paid_out(trade_id)
+                await self._all_paid(trade_id)
+
+    async def _all_paid(self, trade_id: str) -> None:
+        """Nothing of the trade is held any more: tell what it came to, then free its capital."""
+        story = await asyncio.to_thread(self.ledger.trade, trade_id) if self.realised is not None else None
+        result = await asyncio.to_thread(of_ledger, self.ledger, story) if story is not None else None
+        if self.realised is not None and result is not None:
+            await self.realised(result)
+        await self.paid_out(trade_id)
 
     async def _learn(self) -> None:
         """Another process, or this one before a restart, traded these: the ledger has the plans."""
@@ -103,12 +118,11 @@ class Payouts:
         }
 
     async def _listing(self, market: str, venue: str) -> MarketListing | None:
-        """One market, None where its venue does not answer: what the others paid is booked all the same."""
-        parts = parts_of(self.venue)
+        """One market, None where its venue does not show it, or does not answer: what others paid is booked still."""
         try:
-            return await parts.get(venue, self.venue).listing(market)
+            return await self._listings.of(venue, market)
         except VenueError as error:
-            if len(parts) == 1:
+            if len(parts_of(self.venue)) == 1:
                 raise
             log.warning("payouts of a venue are not known", venue=venue, error=str(error))
             return None
@@ -135,7 +149,7 @@ class Payouts:
         self._untold |= trades - waiting
         for trade_id in sorted(self._untold):
             try:
-                await self.paid_out(trade_id)
+                await self._all_paid(trade_id)
             except RPCError as error:
                 log.warning("the desk is not told yet", trade_id=trade_id, error=error.message)
                 return

@@ -21,6 +21,7 @@ from arbsaga.reconcile.findings import AtVenue, Kind, Snapshot, findings, mismat
 from arbsaga.reconcile.incidents import Incidents
 from arbsaga.reconcile.looking import Question
 from arbsaga.saga.messages import Page
+from arbsaga.venues.listed import Listings
 from arbsaga.venues.port import Venue
 from arbsaga.venues.several import parts_of, venue_of
 from workers.temporal_probe import probe
@@ -96,7 +97,8 @@ async def look(venue: "WatchedVenue", ledger: Ledger, settings: WatchSettings) -
             in_ledger = await asyncio.to_thread(looking.read, ledger, settings.account, at_venue)
     if down:
         troubles[Kind.VENUE] = "; ".join(f"{name}: {why}" for name, why in down.items())
-        in_ledger = looking.without(in_ledger, down) if in_ledger else None
+        if at_venue and in_ledger:
+            at_venue, in_ledger = looking.without(at_venue, in_ledger, down)
     if at_venue and in_ledger and (odd := mismatches(at_venue, in_ledger)):
         markets: Mapping[str, str] = {}
         with _noted(troubles, Kind.LEDGER):
@@ -129,6 +131,7 @@ class WatchedVenue:
         self._open, self._shares_every_s = open_venue, shares_every_ms / 1000
         self._next_shares = time.monotonic()
         self._parts: dict[str, Venue] = {}
+        self._listings: dict[str, Listings] = {}
         self._whole = False
         self._resolved: frozenset[str] = frozenset()
 
@@ -139,20 +142,11 @@ class WatchedVenue:
         """
         due = time.monotonic() >= self._next_shares
         down = await self._start()
-        answers = await asyncio.gather(
-            *(self._ask(name, question, due) for name in self._parts), return_exceptions=True
-        )
-        looks, failed = [], list(down.values())
-        for name, answer in zip(self._parts, answers, strict=True):
-            if isinstance(answer, AtVenue):
-                looks.append(answer)
-            elif isinstance(answer, ArbsagaError | TimeoutError):
-                failed.append(answer)
-                down[name] = answer
-            else:
-                raise answer
+        sole = self._whole and len(self._parts) == 1
+        looks, failed = await looking.each(self._parts, question, balances=due, limit_s=VENUE_LIMIT_S, sole=sole)
+        down |= failed
         if not looks:
-            raise failed[0]
+            raise next(iter(down.values()))
         if due:
             self._next_shares = time.monotonic() + self._shares_every_s
         return looking.together(looks), {name: _words(error) for name, error in down.items()}
@@ -160,20 +154,15 @@ class WatchedVenue:
     async def resolved(self, markets: Mapping[str, str]) -> frozenset[str]:
         """Those of these tokens whose market is decided; a decision is remembered, since it is final."""
         async with asyncio.timeout(VENUE_LIMIT_S):
-            for name, part in self._parts.items():
+            for name, listings in self._listings.items():
                 mine = {token: market for token, market in markets.items() if self._is_of(token, name)}
-                self._resolved = await looking.decided(part, mine, self._resolved)
+                self._resolved = await looking.decided(listings, mine, self._resolved)
         return self._resolved
 
     async def close(self) -> None:
         """Release its connections."""
         for part in self._parts.values():
             await part.close()
-
-    async def _ask(self, name: str, question: Question, balances: bool) -> AtVenue:
-        tokens = frozenset(token for token in question.tokens if self._is_of(token, name))
-        async with asyncio.timeout(VENUE_LIMIT_S):
-            return await looking.ask(self._parts[name], replace(question, tokens=tokens), balances=balances)
 
     def _is_of(self, token: str, name: str) -> bool:
         """Whether a token is of this venue; of the only one any is."""
@@ -198,7 +187,7 @@ class WatchedVenue:
                 await part.close()
                 raise
             else:
-                self._parts[name] = part
+                self._parts[name], self._listings[name] = part, Listings(part)
         self._whole = not down
         return down
 

@@ -3,15 +3,18 @@
 The ledger's methods are synchronous and so are those here that read it: call them in a thread.
 """
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from arbsaga.domain.money import NO_USD, Usd
 from arbsaga.domain.orders import Fill
+from arbsaga.errors import ArbsagaError
 from arbsaga.ledger import Intent, Ledger
 from arbsaga.reconcile.findings import AtVenue, InLedger, overbooked, unbooked
 from arbsaga.saga.messages import ENDS
+from arbsaga.venues.listed import Listings
 from arbsaga.venues.port import Venue
 from arbsaga.venues.several import venue_of
 
@@ -52,6 +55,32 @@ async def ask(venue: Venue, about: Question, *, balances: bool) -> AtVenue:
     return AtVenue(orders, fills, await venue.positions(sorted(tokens)), cash)
 
 
+async def each(
+    parts: Mapping[str, Venue], about: Question, *, balances: bool, limit_s: float, sole: bool
+) -> tuple[list[AtVenue], dict[str, ArbsagaError | TimeoutError]]:
+    """A look at each of these venues by itself, in `limit_s` (s): those that answered, and why which did not.
+
+    `sole`: there is no other venue, so every token is of this one.
+    """
+
+    async def one(name: str) -> AtVenue:
+        tokens = frozenset(token for token in about.tokens if sole or venue_of(token) == name)
+        async with asyncio.timeout(limit_s):
+            return await ask(parts[name], replace(about, tokens=tokens), balances=balances)
+
+    names = list(parts)
+    answers = await asyncio.gather(*map(one, names), return_exceptions=True)
+    looks, down = [], dict[str, ArbsagaError | TimeoutError]()
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, AtVenue):
+            looks.append(answer)
+        elif isinstance(answer, ArbsagaError | TimeoutError):
+            down[name] = answer
+        else:
+            raise answer
+    return looks, down
+
+
 def read(ledger: Ledger, account: str, at_venue: AtVenue) -> InLedger:
     """What the ledger has about what the venue shows. Raises what the ledger raises."""
     booked = ledger.filled(sorted({one.order_id for one in at_venue.fills}))
@@ -73,15 +102,23 @@ def read(ledger: Ledger, account: str, at_venue: AtVenue) -> InLedger:
     )
 
 
-def without(in_ledger: InLedger, venues: Collection[str]) -> InLedger:
-    """What the ledger has of the other venues alone; a trade that has an order at one of these is left out whole."""
-    left_out = {one.terms.trade_id for one in in_ledger.in_flight if one.terms.instrument.venue in venues}
-    return replace(
+def without(at_venue: AtVenue, in_ledger: InLedger, venues: Collection[str]) -> tuple[AtVenue, InLedger]:
+    """Both records of the other venues alone; a trade that has an order at one of these is left out whole.
+
+    So are the shares of its legs elsewhere: they are booked when it ends, and nobody intended them otherwise.
+    """
+    trades = {one.terms.trade_id for one in in_ledger.in_flight if one.terms.instrument.venue in venues}
+    legs = [one.terms.instrument for one in in_ledger.in_flight if one.terms.trade_id in trades]
+    busy = {token for leg in legs for token in (leg.token, leg.complement)}
+    shares, booked = at_venue.shares, in_ledger.shares
+    kept = None if shares is None else {token: size for token, size in shares.items() if token not in busy}
+    in_ledger = replace(
         in_ledger,
-        in_flight=tuple(one for one in in_ledger.in_flight if one.terms.trade_id not in left_out),
-        shares={token: size for token, size in in_ledger.shares.items() if venue_of(token) not in venues},
+        in_flight=tuple(one for one in in_ledger.in_flight if one.terms.trade_id not in trades),
+        shares={token: size for token, size in booked.items() if token not in busy and venue_of(token) not in venues},
         cash=None,
     )
+    return replace(at_venue, shares=kept), in_ledger
 
 
 def together(looks: Collection[AtVenue]) -> AtVenue:
@@ -118,13 +155,16 @@ def markets(ledger: Ledger, account: str, tokens: Collection[str]) -> dict[str, 
     return {token: pairs[token] for token in tokens if token in pairs}
 
 
-async def decided(venue: Venue, asked: Mapping[str, str], known: Collection[str] = ()) -> frozenset[str]:
-    """Those of these tokens (by their markets) whose market is decided, beside those `known`. Raises VenueError."""
+async def decided(listings: Listings, asked: Mapping[str, str], known: Collection[str] = ()) -> frozenset[str]:
+    """Those of these tokens (by their markets) whose market is decided, beside those `known`. Raises VenueError.
+
+    Of a market that its venue no longer shows nothing is known to be decided.
+    """
     found = set(known)
     for token, market in asked.items():
         if token not in found:
-            listing = await venue.listing(market)
-            if listing.winner is not None or listing.value is not None:
+            listing = await listings.of(venue_of(token), market)
+            if listing is not None and (listing.winner is not None or listing.value is not None):
                 found.add(token)
     return frozenset(found)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import cli_make
 import pytest
 from cli_make import RULES, instrument, plan, record
+from structlog.testing import capture_logs
 from temporalio.service import RPCError, RPCStatusCode
 
 from arbsaga.domain.fees import FeeSchedule
 from arbsaga.domain.instruments import Outcome
 from arbsaga.domain.money import Size, Usd
 from arbsaga.domain.orders import FillStatus
-from arbsaga.errors import VenueError
+from arbsaga.errors import UnknownThing, VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase
 from arbsaga.venues.port import MarketListing
@@ -34,8 +35,11 @@ class Paying:
     values: dict[str, Decimal] = field(default_factory=dict)
     down: bool = False
     unpaid: dict[str, Size] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
 
     async def listing(self, market: str) -> MarketListing:
+        if market in self.gone:
+            raise UnknownThing(f"{self.name} has no market {market}")
         if self.down:
             raise VenueError(f"{self.name} does not answer")
         yes = instrument(market.removeprefix("m"))
@@ -119,17 +123,29 @@ async def test_what_a_venue_keeps_below_its_precision_is_not_booked(desk: Desk, 
 async def test_a_venue_that_is_down_is_asked_again_and_stops_no_other(desk: Desk) -> None:
     held(desk)
     before, there = desk.money, Paying("polymarket")
-    desk.payouts.venue = Several({"sim": desk.venue, "polymarket": there})  # type: ignore[dict-item]  # all it asks
+    both = Several({"sim": desk.venue, "polymarket": there})  # type: ignore[dict-item]  # all it asks
+    alone, desk.payouts = desk.payouts, replace(desk.payouts, venue=both)
     desk.venue.winners, desk.venue.down = {"m0": Outcome.YES, "m1": Outcome.NO}, True
     assert await desk.payouts.sweep() == 2
     desk.venue.down = False
     assert await desk.payouts.sweep() == 0
     assert desk.money == before + 20
-    desk.venue.down, desk.payouts.venue = True, desk.venue  # type: ignore[assignment]  # all it asks
+    desk.venue.down, desk.payouts = True, alone
     held_again = record(plan("T2"), Phase.COMMITTED, "20", "20")
     desk.ledger.record(held_again)
     with pytest.raises(VenueError):
         await desk.payouts.sweep()
+
+
+async def test_a_market_that_is_no_longer_shown_stops_no_payout_of_another(desk: Desk) -> None:
+    held(desk)
+    before = desk.money
+    desk.venue.winners, desk.venue.gone = {"m0": Outcome.YES}, {"m1"}
+    with capture_logs() as logs:
+        assert await desk.payouts.sweep() == 1
+        assert await desk.payouts.sweep() == 1
+    assert desk.money == before + 20
+    assert [log["market"] for log in logs if "no longer shown" in log["event"]] == ["m1"]
 
 
 async def test_two_sweeps_at_once_pay_once(desk: Desk) -> None:

@@ -115,7 +115,7 @@ async def test_a_run_that_takes_too_long_tells_its_counts(
     rig: Rig, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its last look may begin as late as is allowed; what is done then has its time too, within the workflow's."""
-    last_look = reconciling_module.LOOKS_LIMIT_S + reconciling_module.VENUE_LIMIT_S
+    last_look = reconciling_module.LOOKS_LIMIT_S + 2 * reconciling_module.VENUE_LIMIT_S
     assert last_look + reconciling_module.DEAL_LIMIT_S < reconciling_module.RUN_LIMIT_S < LIMIT.total_seconds()
     monkeypatch.setattr(reconciling_module, "RUN_LIMIT_S", 0.3)
     rig.venue.open_orders = asyncio.Event().wait
