@@ -28,6 +28,7 @@ from arbsaga.venues.kalshi.records import (
     read_event,
     read_market,
     read_series,
+    read_settlement,
     token,
 )
 from arbsaga.venues.kalshi.rest import PAGE, Params, RefusedRead, Rest
@@ -105,8 +106,13 @@ class Discovery:
         return await self._listings(now_ms)
 
     async def listing(self, market: str) -> MarketListing:
-        """One market by its ticker, open or resolved. Raises UnknownThing, VenueError."""
+        """One market by its ticker, open or resolved. Raises UnknownThing, VenueError.
+
+        Where a finalized one names neither result nor value (a voided one may), the account's settlements are asked.
+        """
         found, event, series = await self._asked(market)
+        if found.status == FINAL and _decision(found) == (None, None):
+            found = await self._settled(found)
         return self._listed(found, event, series, self._clock())
 
     async def question(self, market: str) -> Question:
@@ -199,7 +205,7 @@ class Discovery:
         try:
             answer = await self._rest.get(f"/markets/{quote(market, safe='')}")
         except RefusedRead as error:
-            if error.status not in (400, 404):
+            if not _unknown(error):
                 raise
             raise UnknownThing(
                 f"Kalshi has no market {market}: give its ticker, as in the address of its page"
@@ -209,6 +215,15 @@ class Discovery:
         found = read_market(raw)
         event = await self._event(found.event)
         return found, event, await self._one_series(event.series)
+
+    async def _settled(self, market: MarketSeen) -> MarketSeen:
+        """The market with what the account's own settlement of it says; as it was where there is none that says it."""
+        listed = await self._rest.listing("/portfolio/settlements", "settlements", {"ticker": market.ticker})
+        for raw in listed:
+            if raw.get("ticker") == market.ticker:
+                result, value = read_settlement(raw)
+                return replace(market, result=result, value=value)
+        return market
 
     async def _event(self, ticker: str) -> EventSeen:
         read_ms, event = self._events.get(ticker, (0, None))
@@ -229,7 +244,7 @@ class Discovery:
             try:
                 raw = (await self._rest.get(f"/series/{quote(ticker, safe='')}")).get("series")
             except RefusedRead as error:
-                if error.status != 404:
+                if not _unknown(error):
                     raise
                 return None
             if not isinstance(raw, Mapping):
@@ -360,6 +375,11 @@ class Discovery:
             closes_ms=market.closes_ms,
             resolves_ms=market.resolves_ms,
         )
+
+
+def _unknown(error: RefusedRead) -> bool:
+    """Whether the venue itself says that there is none such: a gateway's 404 says nothing about it."""
+    return error.status == 404 and error.fault.own
 
 
 def _decision(market: MarketSeen) -> tuple[Outcome | None, Decimal | None]:

@@ -187,8 +187,32 @@ async def test_flat_fees_are_not_traded(tmp_path):
 async def test_unknown_markets(rig, ticker):
     """One line for a person."""
     for ask in (rig.discovery.listing, rig.discovery.question, rig.discovery.rules_of):
-        with pytest.raises((UnknownThing, BadMessage)):
+        with pytest.raises((UnknownThing, VenueError)):
             await ask(ticker)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"<html>no such page</html>"), (400, b'{"error": {"code": "bad_request"}}')]
+)
+@pytest.mark.parametrize("what", ["markets", "series"])
+async def test_only_the_venues_own_404_says_that_there_is_none_such(monkeypatch, what, status, body):
+    """A market that is taken for gone is not paid out; a gateway's page says nothing of it."""
+    api = Api([event(market())])
+    api.markets, api.series = [market()], [SERIES]
+    get = api.get
+
+    async def refused(path, params=None):
+        if path.startswith(f"/{what}/"):
+            raise RefusedRead(path, read_fault(status, body))
+        return await get(path, params)
+
+    monkeypatch.setattr(api, "get", refused)
+    with pytest.raises(RefusedRead, match=str(status)):
+        await api.discovery.listing("KXA-27-X")
+    monkeypatch.undo()
+    api.markets = []
+    with pytest.raises(UnknownThing, match="Kalshi has no market KXA-27-X"):
+        await api.discovery.listing("KXA-27-X")
 
 
 async def test_question(rig):
@@ -355,6 +379,40 @@ async def test_an_event_that_is_gone_is_asked_for_until_it_is_over():
     api.now_ms += FULL_MS
     assert await api.told() == {}
     assert api.paths() == ["/series", "/events"]
+
+
+@pytest.mark.parametrize(
+    ("settled", "winner", "value"),
+    [
+        ([{"market_result": "yes", "value": 100}], Outcome.YES, None),
+        ([{"market_result": "no"}], Outcome.NO, None),
+        ([{"market_result": "scalar", "value": 26}], None, "0.26"),
+        ([{"market_result": "scalar", "value": 0}], Outcome.NO, None),
+        ([{"market_result": "scalar"}], None, None),
+        ([{"market_result": "", "value": 50}], None, None),
+        ([{"market_result": "yes", "ticker": "ANOTHER"}], None, None),
+        ([], None, None),
+    ],
+)
+async def test_a_market_that_names_no_decision_is_told_by_the_accounts_settlement(settled, winner, value):
+    """It once was never booked. What the settlement leaves open stays so: the missing position is paged."""
+    api = Api([event(market())], [market(status="finalized", result="", settlement_value_dollars=None)])
+    api.settlements = [{"ticker": "KXA-27-X"} | one for one in settled]
+    original = api.listing
+
+    async def listing(path, name, params=None):
+        return api.settlements if name == "settlements" else await original(path, name, params)
+
+    api.listing = listing
+    found = await api.discovery.listing("KXA-27-X")
+    assert (found.open, found.winner, found.value) == (False, winner, value and Decimal(value))
+
+
+@pytest.mark.parametrize("value", [-1, 101, "much"])
+async def test_a_settlement_that_cannot_be_read_is_an_error(value):
+    """Nothing is booked by it."""
+    with pytest.raises(BadMessage):
+        read_settlement({"ticker": "KXA-27-X", "market_result": "scalar", "value": value})
 
 
 @pytest.mark.parametrize(
