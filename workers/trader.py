@@ -152,10 +152,20 @@ class Trader:
             record = await handle.query(ArbitrageWorkflow.status)
         except (RPCError, WorkflowQueryFailedError) as error:  # it ended meanwhile, or cannot tell yet
             log.info("status not known", workflow_id=handle.id, error=str(error))
+            self.scanner.resumed(key, await asyncio.to_thread(self._ordered, self.in_flight[key]))
         else:
             self.scanner.resumed(key, [leg.instrument.token for leg in record.plan.basket.legs])
             self.heard(record)
         await self._follow(handle, key)
+
+    def _ordered(self, trade_id: str) -> list[str]:
+        """The tokens a trade has ordered, by the ledger: no other basket may take them while it runs."""
+        try:
+            intents = self.ledger.intents_by_trade(trade_id)
+        except ArbsagaError as error:
+            log.warning("a trade's tokens are not known", trade_id=trade_id, error=str(error))
+            return []
+        return list(dict.fromkeys(one.terms.instrument.token for one in intents))
 
     async def wait_drained(self) -> None:
         """Wait until no trade of the account is running, here or anywhere, or is about to be run again.

@@ -20,7 +20,7 @@ from arbsaga.domain.baskets import yes_of_all
 from arbsaga.domain.books import Book, Level
 from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.pricing import Gates, Quote, price_basket
-from arbsaga.errors import Unavailable
+from arbsaga.errors import LedgerError, Unavailable
 from arbsaga.ledger import Ledger
 from arbsaga.saga.judge import entry_orders
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
@@ -64,6 +64,10 @@ class Scanning:
     """The scanner, as the trader sees it."""
 
     ends: list[tuple[str, Phase]] = field(default_factory=list)
+    open_before: dict[str, list[str]] = field(default_factory=dict)
+
+    def resumed(self, key: str, tokens: list[str]) -> None:
+        self.open_before[key] = tokens
 
     @property
     def books(self) -> "Scanning":
@@ -448,6 +452,28 @@ async def test_a_trade_that_still_runs_takes_a_place_of_a_restarted_trader(trade
     assert not trader.budget.allows()
     await until_over(trader)
     assert trader.budget.allows()
+
+
+async def test_a_trade_that_cannot_tell_its_status_keeps_its_tokens_from_others(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another basket took them meanwhile: the two trades then stood in each other's way."""
+
+    async def result() -> TradeRecord:
+        return record(plan(basket=BASKET), Phase.COMMITTED, "20", "20")
+
+    intend(trader, plan("T1", basket=BASKET))
+    trader.client.run = Run("T1", result)  # type: ignore[attr-defined]
+    await trader.resume()
+    await until_over(trader)
+    assert trader.scanner.open_before == {"yes:race": ["yes0", "yes1"]}  # type: ignore[attr-defined]
+
+    def unreadable(trade_id: str) -> None:
+        raise LedgerError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trader.ledger, "intents_by_trade", unreadable)
+        assert trader._ordered("T1") == []
 
 
 async def test_it_is_drained_when_no_trade_of_the_account_is_left_in_the_ledger(
