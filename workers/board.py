@@ -74,6 +74,8 @@ class Board:
         match event["event"]:
             case "trade":
                 self._trade(event["trade"])
+            case "paid":
+                self._paid(event)
             case "capital":
                 self.capital = {
                     key: Decimal(str(event[key])) for key in ("free", "reserved", "invested") if key in event
@@ -101,6 +103,12 @@ class Board:
             line.hedged_ms = int(event["time_ms"])
         if len(self.trades) > KEPT_TRADES:
             self._fold()
+
+    def _paid(self, event: Mapping[str, Any]) -> None:
+        """The markets have spoken: what the trade came to is shown, no more what it promised."""
+        line = self.trades.get(event["trade_id"])
+        if line is not None:
+            line.event = {**line.event, "profit": str(event["profit"])}
 
     def _fold(self) -> None:
         """Keep only the sums of the oldest trade that has ended: a run may last for months."""

@@ -1,6 +1,7 @@
 """What a process tells its supervisor: one JSON object per line on standard output.
 
-Events: ready · error {text} · trade {…} · capital {…} · stats {…} · alert {…} · note {text} · drained · swept.
+Events: ready · error {text} · trade {…} · paid {trade_id, profit} · capital {…} · stats {…} · alert {text} ·
+note {text} · drained · swept.
 """
 
 import asyncio

@@ -12,6 +12,8 @@ from arbsaga.domain.money import NO_USD, ZERO
 from arbsaga.domain.orders import Fill, FillStatus, OrderView
 from arbsaga.ledger import TradeRow, TradeStory
 from arbsaga.saga.messages import TradePlan
+from workers.exposure import plain
+from workers.realised import Realised
 from workers.trade_event import basket_name
 from workers.view import PHASE_STYLE
 
@@ -19,9 +21,9 @@ ID_WIDTH = 23
 """Characters of a trade's id: it is there to be copied, so it is never cut."""
 
 
-def tell(story: TradeStory) -> RenderableType:
-    """The whole story, oldest first."""
-    return Group(*_parts(story))
+def tell(story: TradeStory, result: Realised | None = None) -> RenderableType:
+    """The whole story, oldest first. `result`: what it came to, where its markets have paid."""
+    return Group(*_parts(story, result))
 
 
 def trades_table(rows: list[TradeRow]) -> RenderableType:
@@ -51,7 +53,7 @@ def trades_table(rows: list[TradeRow]) -> RenderableType:
     return table
 
 
-def _parts(story: TradeStory) -> Iterator[RenderableType]:
+def _parts(story: TradeStory, result: Realised | None) -> Iterator[RenderableType]:
     if story.row is not None:
         yield from _plan(story.row)
     for view in story.orders:
@@ -62,7 +64,7 @@ def _parts(story: TradeStory) -> Iterator[RenderableType]:
         told = f"told {', '.join(alert.sent)}" if alert.sent else "on the alert log only"
         yield Text(f"    what to do: {alert.page.to_do} ({told})", "dim")
     if story.row is not None:
-        yield _result(story.row)
+        yield _result(story.row, result)
 
 
 def _plan(row: TradeRow) -> Iterator[RenderableType]:
@@ -80,11 +82,13 @@ def _plan(row: TradeRow) -> Iterator[RenderableType]:
     yield from _legs(plan, row)
 
 
-def _result(row: TradeRow) -> RenderableType:
-    return Text(
-        f"{_clock(row.updated_ms)}  {row.hedged} units hedged, ${row.spent} spent (fees ${row.fees}), "
-        f"pays ${row.payout}: profit ${row.profit}"
-    )
+def _result(row: TradeRow, result: Realised | None) -> RenderableType:
+    spent = f"{row.hedged} units hedged, ${row.spent} spent (fees ${row.fees})"
+    if result is None:
+        return Text(f"{_clock(row.updated_ms)}  {spent}, pays ${row.payout}: profit ${row.profit}")
+    promised = f"promised were ${plain(row.payout)}, profit ${plain(row.profit)}"
+    told = f"{_clock(row.updated_ms)}  {spent}, paid ${plain(result.paid)}: profit ${plain(result.profit)} ({promised})"
+    return Text(f"{told}; its pair resolved differently", "red") if result.differently else Text(told)
 
 
 def _legs(plan: TradePlan, row: TradeRow) -> Iterator[RenderableType]:

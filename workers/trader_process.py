@@ -41,6 +41,7 @@ from workers.lifeline import started_again, supervised
 from workers.pairing import Pairing
 from workers.paper import paired_since
 from workers.payouts import Payouts
+from workers.realised import Realised, page_about
 from workers.reconciler import keep_reconciling, reconciling
 from workers.report import commands, emit
 from workers.site import open_ledger, pairs_file, venues_for_new_trades, venues_of
@@ -170,7 +171,7 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
             await desk.paid_out(trade_id)
             pairing.paid_out(trade_id)
 
-        payouts = Payouts(parts.venue, parts.ledger, config.account, paid_out)
+        payouts = Payouts(parts.venue, parts.ledger, config.account, paid_out, partial(tell_result, parts.pager))
         budget = Budget(options.trades)
         trader = Trader(config, parts.client, desk, payouts, parts.ledger, budget, pairing, draining=options.drain)
         scanner = Scanner(scanned, config.scan_settings(), trader.on_opportunity)
@@ -187,6 +188,13 @@ async def serve(config: Config, folder: DataFolder, options: TraderOptions, stop
             await _work(trader, scanner, config, stop)
             await desk.close()
     return 0
+
+
+async def tell_result(pager: Pager, result: Realised) -> None:
+    """A trade's markets have paid. That a pair's two resolved differently is a page, once."""
+    emit("paid", trade_id=result.row.trade_id, profit=result.profit)
+    if result.differently:
+        await pager.deliver(page_about(result))
 
 
 async def prepare_account(parts: Parts, path: Path) -> None:

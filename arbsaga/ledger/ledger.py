@@ -244,6 +244,17 @@ class Ledger:
             if booking.book_once(connection, f"payout/{account}/{ref}", account, lines, now_ms):
                 booking.close_empty(connection, account, {token}, "", now_ms)
 
+    def paid(self, account: str, token: str) -> Usd | None:
+        """USD that a share of the token paid, by the payouts booked for it; None where there is none."""
+        table = models.postings.c
+        entry = table.entry.startswith(f"payout/{account}/{token}/", autoescape=True)
+        query = select(table.unit, table.book, func.sum(table.amount)).where(table.account == account, entry)
+        with self._reading() as connection:
+            found = {(unit, book): amount for unit, book, amount in connection.execute(query.group_by("unit", "book"))}
+        shares = -found.get((token, f"position:{token}"), ZERO)
+        usd = sum((amount for (unit, book), amount in found.items() if book.startswith("cash:")), ZERO)
+        return Usd(usd / shares) if shares else None
+
     def cash(self, account: str, venue: str = "") -> Usd:
         """USD at a venue, or at all of them, by our books, fills that may yet be taken back included."""
         book = models.postings.c.book

@@ -9,6 +9,7 @@ from arbsaga.ledger import Ledger, TradeRow, TradeStory
 from workers import trade_names
 from workers.commands.options import ConfigFile, DataDir, Json, read
 from workers.console import show as answer
+from workers.realised import of_ledger
 from workers.site import open_ledger
 from workers.story import tell, trades_table
 
@@ -32,8 +33,11 @@ def trades(
 
 def show(trade: TradeName, config_file: ConfigFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Tell a trade's story, with the evidence for every order."""
-    story = trade_names.find(_ledger(config_file, data_dir), trade)
-    answer(_STORY.dump_python(story, mode="json"), tell(story), as_json=as_json)
+    ledger = _ledger(config_file, data_dir)
+    story = trade_names.find(ledger, trade)
+    result = of_ledger(ledger, story)
+    paid = {"paid": result.paid, "profit": result.profit, "differently": result.differently} if result else None
+    answer(_STORY.dump_python(story, mode="json") | {"realised": paid}, tell(story, result), as_json=as_json)
 
 
 def halt(
