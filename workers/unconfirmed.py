@@ -113,7 +113,7 @@ _KALSHI = (
     ("Whether books in YES prices are the default by now", "say on every subscription which prices are wanted"),
     (
         "How the settlement of a voided market is told",
-        "book contracts × the market's settlement value; page what differs, and a market that names none",
+        "book contracts × the market's settlement value, or that of the account's settlement; page what differs",
     ),
     (
         "Whether replies to commands count in a subscription's sequence",

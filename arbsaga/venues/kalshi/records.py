@@ -154,6 +154,20 @@ def read_market(raw: Raw) -> MarketSeen:
         )
 
 
+def read_settlement(raw: Raw) -> tuple[str, Decimal | None]:
+    """(result, USD per YES contract) of a record of GET /portfolio/settlements, as a market's own would tell them.
+
+    `value` is in cents there; without one of the documented results nothing is told. Raises BadMessage.
+    """
+    with _reading("settlement"):
+        result, cents = _text(raw, "market_result"), _optional(raw, "value")
+        if result not in ("yes", "no", "scalar"):
+            return "", None
+        if cents is not None and not 0 <= cents <= 100:
+            raise ValueError(f"no value of a contract of $1: {cents} cents")
+        return result, cents / 100 if result == "scalar" and cents is not None else None
+
+
 def read_book(raw: Raw) -> tuple[str, Levels, Levels]:
     """(ticker, YES bids, YES asks) of an item of GET /markets/orderbooks, by YES price.
 
