@@ -30,7 +30,7 @@ from arbsaga.notify import Pager
 from arbsaga.risk.desk import Limits, Use
 from arbsaga.venues.chosen import Chosen
 from arbsaga.venues.port import Venue
-from arbsaga.venues.several import parts_of, venue_of
+from arbsaga.venues.several import Several, parts_of, venue_of
 from workers.accounts import open_account
 from workers.connect import connect
 from workers.connections import open_pager, open_venue, temporal_settings
@@ -225,7 +225,7 @@ async def prepare_account(parts: Parts, path: Path) -> None:
 
     try:
         await Payouts(parts.venue, ledger, account, told).sweep()
-        await open_account(ledger, parts.venue, account)
+        await open_account(ledger, Several({name: venues[name] for name in missing}), account)
     except VenueError as error:
         why = f"the opening balance at {', '.join(sorted(missing))} cannot be booked: {error}"
         raise Unavailable(f"{why}; start again when it can be, or take it out of `venues`") from error

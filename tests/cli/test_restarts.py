@@ -9,13 +9,15 @@ import pytest
 from cli_make import plan, record
 from temporalio.service import RPCError, RPCStatusCode
 
+from arbsaga.config import load
 from arbsaga.domain.money import Usd
-from arbsaga.errors import ConfigError, Unavailable
+from arbsaga.errors import ConfigError, Unavailable, VenueError
 from arbsaga.ledger import Ledger
 from arbsaga.saga.messages import Phase
+from arbsaga.venues.several import Several
 from workers import lifeline, trader_process
 from workers.accounts import open_account
-from workers.trader_process import patiently
+from workers.trader_process import Parts, patiently, prepare_account
 
 AWAY = RPCError("gone", RPCStatusCode.UNAVAILABLE, b"")
 
@@ -69,9 +71,11 @@ class Purse:
     name = "sim"
 
     def __init__(self, cash: str) -> None:
-        self.left = Usd(Decimal(cash))
+        self.left, self.down = Usd(Decimal(cash)), False
 
     async def cash(self) -> Usd:
+        if self.down:
+            raise VenueError("no answer")
         return self.left
 
 
@@ -85,4 +89,25 @@ async def test_a_ledger_that_was_made_again_opens_with_the_cash_before_its_trade
     purse.left = Usd(Decimal("70"))  # a later start finds an account that is open
     await open_account(ledger, purse, "main")  # type: ignore[arg-type]  # all that it asks of a venue
     assert ledger.cash("main") == Decimal("83.80")
+    ledger.close()
+
+
+async def test_a_venue_that_is_open_in_the_ledger_need_not_answer_for_another_to_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger.open(f"sqlite:///{path}")
+    ledger.open_account("main", "polymarket", Usd(Decimal(100)))
+    here, there = Purse("1"), Purse("50")
+    both = Several({"polymarket": here, "kalshi": there})  # type: ignore[dict-item]  # all that it asks of a venue
+    parts = Parts(load(), ledger, both, None, None)  # type: ignore[arg-type]  # neither is asked
+    here.down = there.down = True
+    with pytest.raises(Unavailable, match="the opening balance at kalshi cannot be booked: no answer; start again"):
+        await prepare_account(parts, path)
+    there.down = False
+    await prepare_account(parts, path)
+    assert ledger.cash("main", "kalshi") == Decimal(50)
+    there.down = True
+    await prepare_account(parts, path)
     ledger.close()
