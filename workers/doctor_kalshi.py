@@ -40,6 +40,7 @@ class KalshiSubject:
     others: Callable[[], Mapping[str, Venue]]
     pairs: Path
     per_trade: Usd
+    on_paper: bool = False
 
 
 async def examine_kalshi(subject: KalshiSubject) -> list[Check]:
@@ -67,7 +68,7 @@ async def _examine(subject: KalshiSubject, settings: KalshiSettings, rest: Rest,
     good = Check("kalshi key", Status.OK, f"{settings.key_id} may read and trade")
     others = subject.others()
     try:
-        stated = await _stated(subject.pairs, {**others, venue.name: venue})
+        stated = await _stated(subject, {**others, venue.name: venue})
         pairs = [stated] if isinstance(stated, Check) else [_pairs(stated)]
         shards = {} if isinstance(stated, Check) else await _shards(stated, venue)
     finally:
@@ -156,9 +157,9 @@ async def _free(rest: Rest, shards: Iterable[str]) -> dict[str, Usd]:
     }
 
 
-async def _stated(file: Path, venues: Mapping[str, Venue]) -> Check | tuple[Stated, ...]:
+async def _stated(subject: KalshiSubject, venues: Mapping[str, Venue]) -> Check | tuple[Stated, ...]:
     try:
-        return await states(load(file).pairs, venues, wall_ms())
+        return await states(load(subject.pairs).pairs, venues, wall_ms(), paper=subject.on_paper)
     except ArbsagaError as error:
         return _fail("pairs", error)
 

@@ -40,6 +40,7 @@ class Pairing:
     """The pairs of one account. `tell` is the scanner's `watch_pairs`; `alert` is for a person.
 
     `paper` approves the simulated pairs, None where there are none to approve (and always in live mode).
+    `on_paper`: no real money is traded, so that what it approved counts.
     """
 
     venues: Mapping[str, Venue]
@@ -47,6 +48,7 @@ class Pairing:
     tell: Callable[[Sequence[WatchedPair]], None]
     alert: Callable[[str], None]
     paper: "PaperPairs | None" = None
+    on_paper: bool = False
     holdings: Holdings = field(default_factory=Holdings)
     _pairs: dict[str, Pair] = field(default_factory=dict)
     _live: list[WatchedPair] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Pairing:
             if self.paper is not None:
                 await self.paper.approve(self.venues, self.file)
             registry = load(self.file)
-            stated = await states(registry.pairs, self.venues, now_ms())
+            stated = await states(registry.pairs, self.venues, now_ms(), paper=self.on_paper)
         except UserError as error:
             self._say("", f"no pair is traded: {error}")
             self._live = []

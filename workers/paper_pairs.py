@@ -13,14 +13,13 @@ from arbsaga.exchange.server import wall_ms
 from arbsaga.pairs import MarketRef, Orientation, Pair, Relation
 from arbsaga.pairs.approving import Approval, approve
 from arbsaga.pairs.asking import ask
+from arbsaga.pairs.pair import PAPER
 from arbsaga.pairs.registry import Registry, load
 from arbsaga.pairs.writing import save
 from arbsaga.venues.port import Venue
 
 log = structlog.get_logger(__name__)
 
-PAPER = "paper"
-"""Who approves simulated pairs. No person is called so."""
 _NOTE = "a simulated question of paper trading: no person has compared the texts"
 _RELATIONS = {"identity": Relation.IDENTITY, "complement": Relation.COMPLEMENT, "wider": Relation.SUPERSET}
 
@@ -49,7 +48,7 @@ class PaperPairs:
         approval = Approval(paired.name, relation, PAPER, self.cap, Orientation.of(relation), notes=_NOTE)
         try:
             a, b = [await ask(ref, venues) for ref in refs]
-            return approve(approval, a, b, wall_ms())
+            return approve(approval, a, b, wall_ms(), simulated=True)
         except ArbsagaError as error:
             log.info("simulated pair not approved yet", pair=paired.name, why=str(error))
             return None

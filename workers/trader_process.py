@@ -259,7 +259,8 @@ def _pairing(parts: Parts, scanned: Venue, folder: DataFolder) -> Pairing:
 
         paper = PaperPairs(PairedSettings(*paired_since(folder, None)), Usd(config.pairs.cap))
     file = pairs_file(config, folder)
-    return Pairing(parts_of(scanned), file, lambda _: None, lambda text: emit("alert", text=text), paper)
+    on_paper = config.mode == "paper"
+    return Pairing(parts_of(scanned), file, lambda _: None, lambda text: emit("alert", text=text), paper, on_paper)
 
 
 async def _work(trader: Trader, scanner: Scanner, config: Config, stop: asyncio.Event) -> None:

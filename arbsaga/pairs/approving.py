@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from arbsaga.domain.money import Usd
 from arbsaga.errors import UserError
 from arbsaga.pairs.checking import is_disputed
-from arbsaga.pairs.pair import NAME, MarketRef, Orientation, Pair, Relation, text_hash
+from arbsaga.pairs.pair import NAME, PAPER, MarketRef, Orientation, Pair, Relation, text_hash
 from arbsaga.pairs.polarity import Comparison, compare
 from arbsaga.venues.port import Question
 
@@ -25,12 +25,14 @@ class Approval:
     notes: str = ""
 
 
-def approve(approval: Approval, a: Question, b: Question, now_ms: int) -> Pair:
-    """The pair as it is approved at `now_ms`. Raises UserError, one line."""
+def approve(approval: Approval, a: Question, b: Question, now_ms: int, *, simulated: bool = False) -> Pair:
+    """The pair as it is approved at `now_ms`, by a person unless it is `simulated`. Raises UserError, one line."""
     if not re.match(NAME, approval.name):
         raise UserError(f"{approval.name!r}: a name is 1 to 60 small letters, digits and hyphens")
     if not approval.by.strip():
         raise UserError("a pair is approved by a person: give --by NAME")
+    if approval.by.strip().lower() == PAPER and not simulated:
+        raise UserError(f"{PAPER!r} is what approves simulated pairs, and no person: give --by with your name")
     for question in (a, b):
         _require_open(question, now_ms)
     orientation = approval.orientation

@@ -24,8 +24,13 @@ class Stated:
     days: Decimal | None
 
 
-async def states(pairs: Sequence[Pair], venues: Mapping[str, Venue], now_ms: int) -> tuple[Stated, ...]:
-    """The state of each pair. A venue that does not answer, or no longer has a market, disables what it concerns."""
+async def states(
+    pairs: Sequence[Pair], venues: Mapping[str, Venue], now_ms: int, *, paper: bool = False
+) -> tuple[Stated, ...]:
+    """The state of each pair, on `paper` or with real money.
+
+    A venue that does not answer, or no longer has a market, disables what it concerns.
+    """
     gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def asked(ref: MarketRef) -> Question | str:
@@ -40,7 +45,7 @@ async def states(pairs: Sequence[Pair], venues: Mapping[str, Venue], now_ms: int
 
     refs = tuple(dict.fromkeys(ref for pair in pairs for ref in (pair.a, pair.b)))
     found = dict(zip(refs, await asyncio.gather(*map(asked, refs)), strict=True))
-    return tuple(_stated(pair, found[pair.a], found[pair.b], now_ms) for pair in pairs)
+    return tuple(_stated(pair, found[pair.a], found[pair.b], now_ms, paper=paper) for pair in pairs)
 
 
 async def ask(ref: MarketRef, venues: Mapping[str, Venue]) -> Question:
@@ -51,9 +56,9 @@ async def ask(ref: MarketRef, venues: Mapping[str, Venue]) -> Question:
     return await venue.question(ref.market)
 
 
-def _stated(pair: Pair, a: Question | str, b: Question | str, now_ms: int) -> Stated:
+def _stated(pair: Pair, a: Question | str, b: Question | str, now_ms: int, *, paper: bool) -> Stated:
     if isinstance(a, Question) and isinstance(b, Question):
         days = days_to_resolution(now_ms, *(question.resolves_ms or question.closes_ms for question in (a, b)))
-        return Stated(pair, state(pair, a, b, now_ms), days)
+        return Stated(pair, state(pair, a, b, now_ms, paper=paper), days)
     reasons = dict.fromkeys(answer for answer in (a, b) if isinstance(answer, str))
     return Stated(pair, Disabled("; ".join(reasons)), None)

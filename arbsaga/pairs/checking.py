@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from arbsaga.domain.instruments import Outcome
-from arbsaga.pairs.pair import MarketRef, Pair, Relation, text_hash
+from arbsaga.pairs.pair import PAPER, MarketRef, Pair, Relation, text_hash
 from arbsaga.venues.port import Question
 
 _NO, _YES = Outcome.NO, Outcome.YES
@@ -26,9 +26,14 @@ class Disabled:
 State = Live | Disabled
 
 
-def state(pair: Pair, question_a: Question, question_b: Question, now_ms: int) -> State:
-    """Whether the two questions, as the venues put them now, are still those that were approved."""
+def state(pair: Pair, question_a: Question, question_b: Question, now_ms: int, *, paper: bool = False) -> State:
+    """Whether the two questions, as the venues put them now, are still those that were approved.
+
+    `paper`: whether no real money is traded, so that a pair which no person approved may be.
+    """
     reasons = list(_reasons(pair, (question_a, question_b), now_ms))
+    if pair.approved_by == PAPER and not paper:
+        reasons.insert(0, "approved by paper trading, not by a person: real money is not traded on it")
     return Disabled("; ".join(reasons)) if reasons else Live()
 
 

@@ -10,6 +10,8 @@ from arbsaga.venues.port import Question
 
 VENUES = ("polymarket", "kalshi")
 """Venues whose markets can be paired."""
+PAPER = "paper"
+"""Who approves the simulated pairs of paper trading, and nothing else. No person is called so."""
 NAME = r"^[a-z0-9][a-z0-9-]{0,59}$"
 """A pair's name becomes part of a workflow's id."""
 

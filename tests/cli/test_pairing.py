@@ -17,6 +17,7 @@ from arbsaga.exchange.paired import PairedSettings, current
 from arbsaga.ledger import Ledger
 from arbsaga.pairs import Relation
 from arbsaga.pairs.approving import Approval, approve
+from arbsaga.pairs.pair import PAPER
 from arbsaga.pairs.registry import Registry, load
 from arbsaga.pairs.writing import save
 from arbsaga.saga.messages import Phase, TradePlan, TradeRecord
@@ -24,7 +25,7 @@ from arbsaga.venues.port import MarketListing, Question
 from workers import paper_pairs
 from workers.holdings import Holdings
 from workers.pairing import Pairing
-from workers.paper_pairs import PAPER, PaperPairs
+from workers.paper_pairs import PaperPairs
 
 DAY_MS = 86_400_000
 FAR_MS = 4_000_000_000_000
@@ -223,6 +224,17 @@ async def test_a_simulated_pair_that_a_venue_does_not_list_yet_comes_later(tmp_p
     venues["kalshi"].texts = texts
     await paper.approve(venues, file)  # type: ignore[arg-type]  # all that it asks of a venue
     assert len(load(file).pairs) == 3
+
+
+async def test_real_money_is_never_traded_on_what_paper_approved(rig: Rig) -> None:
+    """The same file under a live configuration: no person has compared these texts."""
+    rig.file.write_text(rig.file.read_text().replace('"ann"', '"paper"'))
+    await rig.pairing.check()
+    assert rig.watched == []
+    assert "pair treaty is not traded: approved by paper trading, not by a person" in rig.alerts[0]
+    rig.pairing.on_paper = True
+    await rig.pairing.check()
+    assert [pair.name for pair in rig.watched] == ["treaty"]
 
 
 async def test_pairs_that_a_person_approved_stay(rig: Rig, clock: list[int]) -> None:

@@ -112,3 +112,12 @@ def test_the_cap_is_used_by_this_pairs_trades_only():
 def test_what_is_left_of_a_cap_is_never_negative(invested, free):
     assert left(pair(), Decimal(invested)) == Decimal(free)
     assert left(pair(cap_usd=NO_USD), NO_USD) == 0
+
+
+def test_what_paper_approved_is_traded_on_paper_only():
+    """A data folder that is used for real money later has such pairs in it."""
+    now_is = state(pair(approved_by="paper"), A, B, NOW)
+    assert isinstance(now_is, Disabled)
+    assert "approved by paper trading, not by a person" in now_is.reason
+    assert state(pair(approved_by="paper"), A, B, NOW, paper=True) == Live()
+    assert state(pair(), A, B, NOW, paper=True) == Live()

@@ -82,6 +82,7 @@ def _subject(config: Config, folder: DataFolder) -> Subject:
         others=lambda: {"polymarket": open_polymarket(config, folder)} if "polymarket" in venues else {},
         pairs=pairs_file(config, folder),
         per_trade=config.per_trade,
+        on_paper=config.mode == "paper",
     )
     return Subject(
         open_venue=(lambda: open_polymarket(config, folder)) if "polymarket" in venues else None,

@@ -128,7 +128,8 @@ def _stated(config_file: ConfigFile, data_dir: DataDir) -> tuple[Stated, ...]:
     registry = load(pairs_file(config, folder))
     if not registry.pairs:
         return ()
-    return _asked(open_venues(config, folder), lambda venues: states(registry.pairs, venues, _now_ms()))
+    paper = config.mode == "paper"
+    return _asked(open_venues(config, folder), lambda venues: states(registry.pairs, venues, _now_ms(), paper=paper))
 
 
 def _asked(venues: Mapping[str, Venue], question: Callable[[Mapping[str, Venue]], Awaitable[_Answer]]) -> _Answer:
