@@ -8,15 +8,17 @@ from activities import depth
 from activities.depth import DepthCheck
 from activities.trading import TradingActivities
 from arbsaga.domain import books as book_rules
+from arbsaga.domain.baskets import Leg
 from arbsaga.domain.books import Book
 from arbsaga.domain.instruments import Outcome
-from arbsaga.domain.orders import OrderTerms
+from arbsaga.domain.orders import OrderTerms, OrderView
 from arbsaga.errors import VenueError
 from arbsaga.pairs import checking
 from arbsaga.pairs.pair import Pair
-from arbsaga.saga import judge
+from arbsaga.saga import judge, undo
 from arbsaga.saga.messages import TradePlan
 from arbsaga.saga.trade import Trade
+from arbsaga.venues.several import Several
 from proof.mutations.mutation import Patch
 from workers import pairing
 
@@ -74,3 +76,31 @@ def one_dead_venue_blinds_all() -> list[Patch]:
             return ()
 
     return [(TradingActivities, "_books", books)]
+
+
+def answers_mixed_up() -> list[Patch]:
+    """What the one venue answers is taken for the other one's leg."""
+    right = Several.post
+
+    async def post(self: Several, orders: Sequence[OrderTerms]) -> tuple[OrderView, ...]:
+        views = await right(self, orders)
+        if len(orders) < 2:
+            return views
+        return tuple(replace(view, terms=terms) for view, terms in zip(reversed(views), orders, strict=True))
+
+    return [(Several, "post", post)]
+
+
+def hedged_where_outcomes_net() -> list[Patch]:
+    """NO is bought to hedge YES where that only sells it: the legs count it twice."""
+    right, tokens = undo._reductions, undo.tokens_to_read
+
+    def reductions(index: int, leg: Leg, *more: Any) -> list[undo.Move | None]:  # noqa: ANN401 - what the real one takes
+        rules = replace(leg.instrument.rules, nets=False)
+        return right(index, replace(leg, instrument=replace(leg.instrument, rules=rules)), *more)
+
+    def to_read(trade: Trade) -> tuple[str, ...]:
+        others = (leg.instrument.complement for index, leg in enumerate(trade.legs) if trade.surplus(index) > 0)
+        return tuple(dict.fromkeys((*tokens(trade), *others)))
+
+    return [(undo, "_reductions", reductions), (undo, "tokens_to_read", to_read)]

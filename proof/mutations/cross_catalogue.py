@@ -1,5 +1,6 @@
 """Bugs of bots that trade at Kalshi, or over two venues: put into our own code, each must be caught."""
 
+from arbsaga.saga.simulator.weather import Weather
 from proof.mutations import cross_bugs, kalshi_bugs
 from proof.mutations.mutation import Mutation
 
@@ -188,8 +189,25 @@ CROSS_MUTATIONS: tuple[Mutation, ...] = (
         "the first leg filled in part, the second is sent in full",
         "rao/pm-kalshi-arbitrage-bot@a4954ec (leg A missed 60 % of the time)",
         cross_bugs.followers_in_full,
+        Weather(part=0.6),
         scenarios=("pair, first leg partial",),
         tests=(TWO + "test_a_leg_that_follows_is_sized_to_what_filled",),
+    ),
+    Mutation(
+        "answers of two venues mixed up",
+        "(kalshi, poly) is read as (yes, no): the leg that did not fill is sold",
+        "terauss/Polymarket-Kalshi-Arbitrage-bot@6c4eb52 execution.rs extract_cross_results",
+        cross_bugs.answers_mixed_up,
+        scenarios=("pair, refused there",),
+        tests=(TWO + "test_the_leg_that_filled_is_sold_at_its_own_venue",),
+    ),
+    Mutation(
+        "hedged where outcomes net",
+        "NO is bought against a YES that this only sells",
+        "docs.kalshi.com market_settlement (YES and NO net at once)",
+        cross_bugs.hedged_where_outcomes_net,
+        Weather(thin=0.5, balance=0.5),
+        tests=("tests/saga/test_undo.py::test_the_complement_is_no_way_out_where_the_venue_nets_both_outcomes",),
     ),
     Mutation(
         "one dead venue blinds all",

@@ -69,7 +69,8 @@ def named_tests(mutation: Mutation | None, effort: Effort) -> list[str]:
 
     del effort
     chosen: Iterable[Mutation] = [mutation] if mutation else MUTATIONS
-    wanted = list(dict.fromkeys(test for one in chosen for test in one.tests))
+    # By file: tests of one play their scenarios at once, and must not be ended in their middle for another file's.
+    wanted = sorted({test for one in chosen for test in one.tests})
     if not wanted:
         return []
     failed = _Failed()

@@ -75,6 +75,12 @@ PATIENCE = Patience(
 )
 """The story in less time. `send_by` is far, so that a loaded machine does not make orders late."""
 UNDO = UndoLimits(rounds=4)
+DEPTH = DepthSettings(
+    max_book_age_ms=int(2_000 * SLOWNESS),
+    max_book_skew_ms=int(500 * SLOWNESS),
+    max_cross_skew_ms=int(1_500 * SLOWNESS),
+)
+"""A loaded machine takes long to read a book."""
 
 _numbers = itertools.count(1)
 
@@ -103,7 +109,7 @@ class Stage:
     ledger: Ledger
     instruments: tuple[Instrument, ...] = ()
     live: LiveBooksOf | None = None
-    depth: DepthSettings = field(default_factory=DepthSettings)
+    depth: DepthSettings = field(default_factory=lambda: DEPTH)
     twice: bool = False
     _house: list[str] = field(default_factory=list)
 

@@ -264,13 +264,21 @@ PAIRED: dict[str, Bug] = {
         "rao@a4954ec README (price dead zones, both platforms)",
         (
             SEVERAL + "test_orders_go_to_their_own_venues_at_once_and_are_answered_in_order",
-            SEVERAL + "test_an_order_of_a_venue_that_is_not_here_is_refused_before_anything_is_sent",
+            SEVERAL + "test_an_order_of_a_venue_that_is_not_here_is_not_sent",
         ),
     ),
     "7.19": Bug(
         "a venue that was away is taken at its word of before",
         "docs: user_data_timestamp (reads lag writes)",
         (TWO + "test_a_venue_that_comes_back_tells_what_it_took", K_PROVER + "test_a_denial_is_as_old_as_the_reads"),
+    ),
+    "7.20": Bug(
+        "what the one venue answered is taken for the other one's leg: what did not fill is sold",
+        "terauss@6c4eb52 execution.rs extract_cross_results",
+        (
+            TWO + "test_the_leg_that_filled_is_sold_at_its_own_venue",
+            SEVERAL + "test_orders_go_to_their_own_venues_at_once_and_are_answered_in_order",
+        ),
     ),
 }
 

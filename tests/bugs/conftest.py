@@ -23,7 +23,8 @@ async def played(
             return await play(BY_NAME[name], tmp_path_factory.mktemp("stage"))
 
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # connections that are dropped on purpose
-    names = dict.fromkeys(name for item in request.session.items for name in wanted_by(item))
+    own = [item for item in request.session.items if getattr(item, "module", None) is request.module]
+    names = dict.fromkeys(name for item in own for name in wanted_by(item))
     tasks = {name: asyncio.create_task(one(name)) for name in names}
     yield tasks.__getitem__
     for task in tasks.values():

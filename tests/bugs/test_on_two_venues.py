@@ -82,6 +82,13 @@ async def test_a_409_with_a_definite_code_is_a_no(played):
     assert await played("pair, refused here") == []
 
 
+@plays("pair, refused there", "pair, refused here")
+async def test_the_leg_that_filled_is_sold_at_its_own_venue(played):
+    """terauss@6c4eb52 execution.rs extract_cross_results: (kalshi, poly) is read as (yes, no) (7.20)."""
+    assert await played("pair, refused there") == []
+    assert await played("pair, refused here") == []
+
+
 @plays("pair, halted market", "pair, halted market and cheap")
 async def test_a_halted_market_is_not_sent_to_again_and_again(played):
     """Field report of 2026: `trading_is_paused` of one halted market, re-sent 335 times in 31 minutes (3.2.2)."""
