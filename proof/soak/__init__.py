@@ -22,8 +22,8 @@ SOAKS = {
         Soak(60, SEED, Pauses(2.0, 6.0)),
         Soak(40, SEED, Pauses(2.0, 6.0), venues=BOTH, outage=SHORT),
     ),
-    Effort.USUAL: (Soak(1_200, SEED), Soak(800, SEED, venues=BOTH, outage=USUAL)),
-    Effort.FULL: (Soak(6_000, SEED), Soak(4_000, SEED, venues=BOTH, outage=LONG)),
+    Effort.USUAL: (Soak(1_400, SEED), Soak(600, SEED, venues=BOTH, outage=USUAL)),
+    Effort.FULL: (Soak(7_000, SEED), Soak(3_000, SEED, venues=BOTH, outage=LONG)),
 }
 """At one venue, and at two."""
 

@@ -26,7 +26,7 @@ from workers.paper import SHARDS
 from workers.report import emit
 
 DEPOSIT = Decimal(1_000_000)
-EVENTS, FEWER_EVENTS = 30, 12
+EVENTS, FEWER_EVENTS = 30, 20
 LIFETIME_S = (60, 120)
 MISPRICING = Mispricing(window_ms=(100_000, 25_000), every_ms=(4_000, 8_000), life_ms=(1_500, 4_000), shares=(20, 80))
 """Not shortly before a market resolves: a trade that is undoing one leg by then can only be HELD."""

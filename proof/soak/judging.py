@@ -15,6 +15,7 @@ from arbsaga.saga.messages import Phase
 from workers import truths
 from workers.folder import DataFolder
 from workers.paper import KALSHI_MEMBER, wallet_address
+from workers.site import pairs_file
 from workers.verdict import compare
 
 LATE_MS = 2_000
@@ -81,5 +82,6 @@ def second_judge(config: Config, folder: DataFolder) -> list[str]:
         late_ms=LATE_MS,
         kalshi_truth=folder.truth_kalshi if "kalshi" in config.venues else None,
         kalshi_member=KALSHI_MEMBER,
+        pairs=pairs if (pairs := pairs_file(config, folder)).exists() else None,
     )
     return [f"second judge: {line}" for line in findings.violations]

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 COPIES = ("", "b", "c", "d")
 """So often each of the usual questions is asked at the same time, each with prices of its own."""
+CAP = Usd(Decimal(150))
+"""USD that the trades of one pair may have out: soon used up, so that it is seen to hold."""
 LIFE_MS = 240_000
 """A trade that is still undoing one leg when its question resolves can only be HELD."""
 APPROVE_EVERY_S = 1.0
@@ -61,7 +64,7 @@ async def approving(config: Config, folder: DataFolder) -> AsyncIterator[None]:
 
 
 async def _keep_approving(config: Config, folder: DataFolder, paired: PairedSettings) -> None:
-    venues, paper = open_venues(config, folder), PaperPairs(paired, Usd(config.pairs.cap))
+    venues, paper = open_venues(config, folder), PaperPairs(paired, CAP)
     try:
         while True:
             try:

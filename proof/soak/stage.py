@@ -30,6 +30,8 @@ ARBSAGA = str(Path(sys.executable).with_name("arbsaga"))
 START_LIMIT_S = 90.0
 ONE_SIDED = "lose_leg,count=3,only=entry"
 ONE_SIDED_LIMIT_S = 15.0
+MORE_S = 1.0
+"""So much longer, for others to come; an entry rests for five."""
 LOOK_EVERY_S = 0.02
 HAS_FILLED = (LegPhase.FILLED, LegPhase.SETTLED)
 NO_ORDER = (Phase.VALIDATING, Phase.REFUSED)
@@ -37,7 +39,6 @@ SETTINGS = {
     "ARBSAGA_SCAN__MAX_STARTS": "40",
     "ARBSAGA_DESK__TOTAL": "15000",
     "ARBSAGA_PATIENCE__PROVE_MS": "6000",
-    "ARBSAGA_PAIRS__CAP": "2000",
     "ARBSAGA_PAIRS__CHECK_MS": "2000",
 }
 """What differs from the shipped settings: many trades at once, and less quiet before "it never existed"."""
@@ -145,6 +146,7 @@ class Stage:
             await admin.ask(url, "POST", "pause")  # else its traders offer at once what the fault takes away
             await admin.ask(url, "POST", "faults", {"spec": ONE_SIDED})
         await _until(lambda: bool(self.heard.one_sided), ONE_SIDED_LIMIT_S)
+        await asyncio.sleep(MORE_S)
         self._send_away(planned)
         await _until(lambda: self._came_back() is not None)
         away, self._away = self._came_back(), None

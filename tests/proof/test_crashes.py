@@ -1,10 +1,12 @@
 """The crash layer: its judge can say no, its cut points come from a trace, and a worker is really killed."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from arbsaga.domain.money import Usd
 from arbsaga.errors import UnknownThing, UserError
 from arbsaga.saga.messages import Phase
 from proof.crashes import run_cases, sample
@@ -50,6 +52,7 @@ def test_what_the_exchange_says_is_judged(tmp_path: Path) -> None:
     """An order in the exchange's record that nobody intended is a breach, whatever our own books say."""
     setting = Setting(tmp_path, "", "", "0x1", WALLET, "a")
     ledger = setting.ledger()
+    ledger.open_account("a", "polymarket", Usd(Decimal(5)))
     setting.truth.write_text("")
     before = judge(setting, "t", Phase.FLAT, ledger, delivered_late=False)
     setting.truth.write_text(json.dumps({"n": 1, "to": 1, "ms": 9_000, "ns": 1, **ORDER}) + "\n")
@@ -166,6 +169,7 @@ def test_what_kalshis_journal_says_is_judged(tmp_path: Path) -> None:
     """An order there that nobody intended is a breach."""
     setting = Setting(tmp_path, "", "", "0x1", WALLET, "a", kalshi="http://127.0.0.1:1")
     ledger = setting.ledger()
+    ledger.open_account("a", "polymarket", Usd(Decimal(5)))
     for path in setting.truths.values():
         path.write_text("")
     before = judge(setting, "t", Phase.FLAT, ledger, delivered_late=False)
