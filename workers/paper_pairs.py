@@ -15,7 +15,7 @@ from arbsaga.pairs.approving import Approval, approve
 from arbsaga.pairs.asking import ask
 from arbsaga.pairs.pair import PAPER
 from arbsaga.pairs.registry import Registry, load
-from arbsaga.pairs.writing import save
+from arbsaga.pairs.writing import change
 from arbsaga.venues.port import Venue
 
 log = structlog.get_logger(__name__)
@@ -34,13 +34,16 @@ class PaperPairs:
     async def approve(self, venues: Mapping[str, Venue], file: Path) -> None:
         """Make the file hold them. One that a venue does not list yet comes with the next call. Raises UserError."""
         wanted = {paired.name: paired for paired in current(self.settings, wall_ms())}
-        registry = load(file)
-        kept = tuple(pair for pair in registry.pairs if pair.approved_by != PAPER or pair.name in wanted)
-        known = {pair.name for pair in kept}
-        found = [await self._pair(paired, venues) for name, paired in wanted.items() if name not in known]
-        pairs = (*kept, *(pair for pair in found if pair is not None))
-        if pairs != registry.pairs:
-            save(Registry(pairs), file)
+        known = {pair.name for pair in load(file).pairs}
+        asked = [await self._pair(paired, venues) for name, paired in wanted.items() if name not in known]
+        found = [pair for pair in asked if pair is not None]
+
+        def merged(registry: Registry) -> Registry:
+            kept = [pair for pair in registry.pairs if pair.approved_by != PAPER or pair.name in wanted]
+            taken = {pair.markets for pair in kept}
+            return Registry((*kept, *(pair for pair in found if pair.markets not in taken)))
+
+        change(file, merged)
 
     async def _pair(self, paired: Paired, venues: Mapping[str, Venue]) -> Pair | None:
         refs = MarketRef("polymarket", paired.ids[0]), MarketRef("kalshi", paired.ticker)

@@ -1,8 +1,10 @@
 """Writes `pairs.toml`: what has changed is changed, a person's comments and order stay. Whole or not at all."""
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +18,30 @@ from arbsaga.pairs.pair import Pair
 from arbsaga.pairs.registry import Registry, load
 
 _HEAD = ("Pairs of markets, each compared and approved by a person. What the keys mean: docs/pairs.md.",)
+
+
+def change(path: Path, to: Callable[[Registry], Registry]) -> None:
+    """Make the file hold what `to` makes of the registry that is in it now. Writers take turns, also other processes.
+
+    One that had read the file before it asked the venues once wrote over what another had approved meanwhile.
+    Raises as `save` does, and what `to` raises.
+    """
+    with _turn(path):
+        before = load(path)
+        after = to(before)
+        if after != before:
+            save(after, path)
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    try:
+        file = path.with_name(f".{path.name}.lock").open("a", encoding="utf-8")
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def save(registry: Registry, path: Path) -> None:

@@ -226,6 +226,23 @@ async def test_a_simulated_pair_that_a_venue_does_not_list_yet_comes_later(tmp_p
     assert len(load(file).pairs) == 3
 
 
+async def test_what_a_person_approves_while_venues_are_asked_stays(rig: Rig, clock: list[int]) -> None:
+    """The registry that was read before the venues were asked was written over the person's approval."""
+    treaty = rig.file.read_text()
+    rig.file.unlink()
+    venues, paper = world(NOW), PaperPairs(PairedSettings(NOW), Usd(D(25)))
+    ask = venues["kalshi"].question
+
+    async def meanwhile(market: str) -> Question:
+        rig.file.write_text(treaty)
+        return await ask(market)
+
+    venues["kalshi"].question = meanwhile  # type: ignore[method-assign]  # a person is as fast as that
+    await paper.approve(venues, rig.file)  # type: ignore[arg-type]  # all that it asks of a venue
+    assert {"treaty"} < {pair.name for pair in load(rig.file).pairs}
+    assert len(load(rig.file).pairs) == 4
+
+
 async def test_real_money_is_never_traded_on_what_paper_approved(rig: Rig) -> None:
     """The same file under a live configuration: no person has compared these texts."""
     rig.file.write_text(rig.file.read_text().replace('"ann"', '"paper"'))

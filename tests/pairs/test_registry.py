@@ -1,5 +1,6 @@
 """`pairs.toml` is read whole or refused with one line for each mistake, and written without losing a word of it."""
 
+import threading
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,7 @@ from pairs_make import PAIR, other, pair
 from arbsaga.errors import ConfigError, Unavailable, UnknownThing, UserError
 from arbsaga.pairs.pair import MarketRef, Orientation, Relation
 from arbsaga.pairs.registry import Registry, load
-from arbsaga.pairs.writing import save
+from arbsaga.pairs.writing import change, save
 
 HASH = "0" * 64
 
@@ -224,3 +225,33 @@ def test_a_file_with_mistakes_is_not_written_over(tmp_path):
     file.write_text("pair = []")
     with pytest.raises(ConfigError, match="write pairs as"):
         save(Registry((PAIR,)), file)
+
+
+def test_writers_take_turns(tmp_path):
+    """Whoever had read the file first wrote over what another had approved meanwhile."""
+    file, reached = tmp_path / "pairs.toml", threading.Event()
+
+    def second():
+        reached.set()
+        change(file, lambda now: now.with_pair(other(2)))
+
+    late = threading.Thread(target=second)
+
+    def first(now):
+        late.start()
+        assert reached.wait(10)
+        late.join(0.2)  # it would have written by now
+        assert late.is_alive()
+        return now.with_pair(other(1))
+
+    change(file, first)
+    late.join(10)
+    assert {one.name for one in load(file).pairs} == {"pair-1", "pair-2"}
+
+
+def test_a_change_that_changes_nothing_leaves_the_file_alone(tmp_path):
+    file = tmp_path / "pairs.toml"
+    change(file, lambda now: now)
+    assert not file.exists()
+    with pytest.raises(Unavailable, match="cannot be written"):
+        change(tmp_path / "no" / "pairs.toml", lambda now: now.with_pair(PAIR))

@@ -24,7 +24,7 @@ from arbsaga.pairs.polarity import compare
 from arbsaga.pairs.registry import load
 from arbsaga.pairs.suggest import Candidate
 from arbsaga.pairs.suggest import suggest as find
-from arbsaga.pairs.writing import save
+from arbsaga.pairs.writing import change
 from arbsaga.venues.port import Question, Venue
 from workers import console
 from workers.commands.options import ConfigFile, DataDir, Json, read
@@ -102,7 +102,7 @@ def approve_command(
         Console(stderr=True).print(_side_by_side(first, second, _doubts(first, second)))
     if not yes:
         _require_typed(relation)
-    save(load(file).with_pair(pair), file)  # read again: another person may have approved one meanwhile
+    change(file, lambda now: now.with_pair(pair))  # another one may have been approved meanwhile
     human = Text(f"Approved {name}: {relation}, at most ${pair.cap_usd}; written to {file}")
     show({"approved": name, "relation": relation, "cap_usd": pair.cap_usd, "file": str(file)}, human, as_json=as_json)
 
