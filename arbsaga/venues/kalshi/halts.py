@@ -37,7 +37,7 @@ class Halts:
     `pace`: the write bucket that the orders will be paid from.
     """
 
-    def __init__(self, rest: Rest, clock: Callable[[], int], timeout_ms: int, pace: Pace | None = None) -> None:
+    def __init__(self, rest: Rest, clock: Callable[[], int], timeout_ms: int, pace: Pace) -> None:
         self._rest, self._clock, self._timeout_s, self._pace = rest, clock, timeout_ms / 1000, pace
         self._schedule: tuple[int, Raw] | None = None
 
@@ -45,7 +45,7 @@ class Halts:
         """See `Venue.barred`."""
         if not instruments:
             return ""
-        if self._pace is not None and (wait_s := self._pace.entries_wait_s(len(instruments))) > PROMPT_S:
+        if (wait_s := self._pace.entries_wait_s(len(instruments))) > PROMPT_S:
             return f"Kalshi's rate limit is used up by other orders: {len(instruments)} more could go in {wait_s:.1f} s"
         status, schedule, markets = await asyncio.gather(
             self.status(), self._hours(), self._listed(sorted({one.market for one in instruments}))
