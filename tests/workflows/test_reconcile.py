@@ -286,7 +286,7 @@ async def test_a_venue_that_is_down_decides_nothing(rig: Rig, account: str) -> N
         await handle.terminate("by hand")
         await asyncio.sleep(0.4)
         rig.venue.down = "502 bad gateway"
-        assert await reconcile(rig, account) == "nothing more is decided: 502 bad gateway"
+        assert await reconcile(rig, account) == "nothing more is decided: memory: 502 bad gateway"
         assert rig.venue.cancelled == []
         rig.venue.down = ""
         assert f"{plan.trade_id} is run again" in await reconcile(rig, account)
