@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from workers import trade_names
 from workers.by_hand import BasketOrder, HandLeg, read_order
 from workers.by_hand import trade as trade_basket
 from workers.commands.book import TradeName
-from workers.commands.options import ConfigFile, DataDir, Json, Live, open_folder, read, require_switch
+from workers.commands.options import ConfigFile, DataDir, Json, Live, number, open_folder, read, require_switch
 from workers.connect import connect
 from workers.connections import temporal_settings
 from workers.console import show
@@ -159,7 +159,4 @@ def _leg(text: str) -> HandLeg:
 
 
 def _number(text: str, what: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise UserError(f"{what} {text!r} is not a number") from None
+    return number(text, f"{what} {text!r} is not a number")

@@ -51,14 +51,23 @@ def require_switch(config: Config, *, live: bool) -> None:
         )
 
 
+def number(text: str, mistake: str) -> Decimal:
+    """A finite number. Raises UserError, with what is wrong, for anything else: NaN passes no comparison."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal("nan")
+    if not found.is_finite():
+        raise UserError(mistake)
+    return found
+
+
 def pace(speed: str) -> Decimal | None:
     """The pace of a recording: a number above 0, or None for `max`. Raises UserError."""
     if speed == "max":
         return None
-    try:
-        number = Decimal(speed)
-    except InvalidOperation:
-        number = Decimal(0)
-    if not number > 0:
-        raise UserError(f"--speed {speed!r} is neither a number above 0 nor max")
-    return number
+    mistake = f"--speed {speed!r} is neither a number above 0 nor max"
+    found = number(speed, mistake)
+    if found <= 0:
+        raise UserError(mistake)
+    return found

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from workers.commands.options import (
     Live,
     Recording,
     Speed,
+    number,
     open_folder,
     pace,
     read,
@@ -114,10 +115,7 @@ def _venues(text: str) -> tuple[str, ...]:
 
 
 def _edge(text: str) -> Decimal:
-    try:
-        edge = Decimal(text)
-    except InvalidOperation:
-        raise UserError(f"--min-edge {text!r} is not a number, e.g. 0.005 or -0.03") from None
+    edge = number(text, f"--min-edge {text!r} is not a number, e.g. 0.005 or -0.03")
     if not -1 <= edge < 1:
         raise UserError(f"--min-edge {text} must be in -1..1: USD of profit per $1 of payout")
     return edge

@@ -1,7 +1,7 @@
 """`arbsaga exchange`, and the hidden `arbsaga temporal`: the servers as processes of their own."""
 
 import asyncio
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -19,7 +19,7 @@ from arbsaga.exchange.server import run as run_exchange
 from arbsaga.exchange.units import parse
 from arbsaga.exchange.world import WorldSettings
 from workers import console, temporal_process
-from workers.commands.options import ConfigFile, DataDir, Faults, Recording, Speed, open_folder, pace, read
+from workers.commands.options import ConfigFile, DataDir, Faults, Recording, Speed, number, open_folder, pace, read
 from workers.folder import free_port
 from workers.report import emit
 
@@ -99,20 +99,16 @@ def _world(paired: PairedSettings | None) -> WorldSettings:
 
 def _deposit(text: str) -> tuple[str, Decimal]:
     address, found, usd = text.partition("=")
-    try:
-        if found and address:
-            return address, Decimal(usd)
-    except InvalidOperation:
-        pass
-    raise UserError(f"--deposit {text!r} is not ADDRESS=USD, e.g. 0x12…ab=1000")
+    mistake = f"--deposit {text!r} is not ADDRESS=USD, e.g. 0x12…ab=1000"
+    if not (found and address):
+        raise UserError(mistake)
+    return address, number(usd, mistake)
 
 
 def _member_deposit(text: str) -> tuple[tuple[str, int], Decimal]:
     account, _, usd = text.partition("=")
     member, found, shard = account.partition("/")
-    try:
-        if member and found and shard.isdecimal():
-            return (member, int(shard)), Decimal(usd)
-    except InvalidOperation:
-        pass
-    raise UserError(f"--deposit {text!r} is not MEMBER/SHARD=USD, e.g. paper/0=1000")
+    mistake = f"--deposit {text!r} is not MEMBER/SHARD=USD, e.g. paper/0=1000"
+    if not (member and found and shard.isdecimal()):
+        raise UserError(mistake)
+    return (member, int(shard)), number(usd, mistake)
