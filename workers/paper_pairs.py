@@ -21,6 +21,8 @@ from arbsaga.venues.port import Venue
 log = structlog.get_logger(__name__)
 
 _NOTE = "a simulated question of paper trading: no person has compared the texts"
+_RULE = "none"
+"""Simulated events are never cancelled, and nothing is drawn."""
 _RELATIONS = {"identity": Relation.IDENTITY, "complement": Relation.COMPLEMENT, "wider": Relation.SUPERSET}
 
 
@@ -48,7 +50,7 @@ class PaperPairs:
     async def _pair(self, paired: Paired, venues: Mapping[str, Venue]) -> Pair | None:
         refs = MarketRef("polymarket", paired.ids[0]), MarketRef("kalshi", paired.ticker)
         relation = _RELATIONS[paired.subject.relation]
-        approval = Approval(paired.name, relation, PAPER, self.cap, Orientation.of(relation), notes=_NOTE)
+        approval = Approval(paired.name, relation, PAPER, self.cap, Orientation.of(relation), _RULE, _RULE, _NOTE)
         try:
             a, b = [await ask(ref, venues) for ref in refs]
             return approve(approval, a, b, wall_ms(), simulated=True)

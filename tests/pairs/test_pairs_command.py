@@ -9,6 +9,8 @@ import pytest
 from arbsaga.config import PairsSection
 from arbsaga.pairs.registry import load
 
+RULES = ("--void", "both refund", "--tie", "none")
+
 
 def answer(run):
     """The JSON object on the last line."""
@@ -19,7 +21,7 @@ def answer(run):
 @pytest.fixture
 def fed(exchanges):
     """What names the identical questions."""
-    return ("--a", f"polymarket:{exchanges.fed}", "--b", "kalshi:KXFED-CUT", "--by", "Ada")
+    return ("--a", f"polymarket:{exchanges.fed}", "--b", "kalshi:KXFED-CUT", "--by", "Ada", *RULES)
 
 
 @pytest.fixture
@@ -56,8 +58,11 @@ def test_an_approved_pair_is_live(said, exchanges, approved, tmp_path):
         "days": "10.1",
         "cap_usd": "12.5",
         "approved_by": "Ada",
+        "void_rule": "both refund",
+        "tie_rule": "none",
     }
-    assert said("pairs", "check").code == 0
+    checked = said("pairs", "check")
+    assert (checked.code, checked.out) == (0, "fed-cut: live (void: both refund; tie: none)\n")
     table = said("pairs", "list").out
     assert "fed-cut" in table
     assert "live" in table
@@ -65,13 +70,14 @@ def test_an_approved_pair_is_live(said, exchanges, approved, tmp_path):
 
 def test_both_texts_are_shown_and_the_relation_is_typed(said, fed, monkeypatch, tmp_path):
     typed(monkeypatch, "identity\n")
-    run = said("pairs", "approve", "fed-cut", *fed, "--relation", "identity", "--void", "both refund")
+    run = said("pairs", "approve", "fed-cut", *fed, "--relation", "identity")
     assert run.code == 0, run
     for words in ("YES if so: Will the Fed cut", 'Resolves to "Yes" if this is so', "Type identity to approve"):
         assert words in run.err
     assert f"Approved fed-cut: identity, at most ${PairsSection().cap}" in run.out.replace("\n", " ")
     (pair,) = load(tmp_path / "data" / "pairs.toml").pairs
-    assert (pair.void_rule, pair.cap_usd, pair.approved_by) == ("both refund", PairsSection().cap, "Ada")
+    assert (pair.void_rule, pair.tie_rule) == ("both refund", "none")
+    assert (pair.cap_usd, pair.approved_by) == (PairsSection().cap, "Ada")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +104,10 @@ def test_any_other_word_approves_nothing(said, fed, monkeypatch, tmp_path, text,
         (["--relation", "identity", "--by", " "], "give --by NAME"),
         (["--relation", "identity", "--by", "paper"], "'paper' is what approves simulated pairs, and no person"),
         (["--relation", "identity", "--by", " Paper "], "give --by with your name"),
+        (["--relation", "identity", "--void", " "], "--void is empty: say how both resolve a cancelled event, or none"),
+        (["--relation", "identity", "--tie", ""], "--tie is empty: say how both resolve a draw, or none"),
+        (["--relation", "identity", "--cap", "nan"], "--cap 'nan' is not a number of USD"),
+        (["--relation", "identity", "--cap", "inf"], "--cap 'inf' is not a number of USD"),
         (["--relation", "identity", "--cap", "much"], "--cap 'much' is not a number of USD"),
         (["--relation", "identity", "--cap", "-1"], "--cap -1 is not between 0 and 1000000 USD"),
     ],
@@ -109,7 +119,7 @@ def test_a_mistake_is_one_line_and_approves_nothing(said, fed, tmp_path, args, w
 
 
 def test_a_name_or_markets_that_are_taken_are_refused(said, exchanges, approved, fed):
-    other = ("--a", f"polymarket:{exchanges.bitcoin}", "--b", "kalshi:KXBTC-T100", "--by", "Ada")
+    other = ("--a", f"polymarket:{exchanges.bitcoin}", "--b", "kalshi:KXBTC-T100", "--by", "Ada", *RULES)
     run = said("pairs", "approve", "fed-cut", *other, "--relation", "superset", "--yes", "--json")
     run.is_one_clear_line("the name fed-cut is taken")
     run = said("pairs", "approve", "again", *fed, "--relation", "identity", "--yes", "--json")
@@ -117,7 +127,17 @@ def test_a_name_or_markets_that_are_taken_are_refused(said, exchanges, approved,
 
 
 def test_nested_questions_are_tested_for_their_direction(said, exchanges):
-    nested = ("--a", f"polymarket:{exchanges.bitcoin}", "--b", "kalshi:KXBTC-T100", "--by", "Ada", "--yes", "--json")
+    nested = (
+        "--a",
+        f"polymarket:{exchanges.bitcoin}",
+        "--b",
+        "kalshi:KXBTC-T100",
+        "--by",
+        "Ada",
+        *RULES,
+        "--yes",
+        "--json",
+    )
     said("pairs", "approve", "btc", *nested, "--relation", "subset").is_one_clear_line(
         "the first title seems the wider"
     )
@@ -213,6 +233,14 @@ def test_suggestions_show_both_texts_and_leave_known_pairs_out(said, exchanges, 
 
 def test_suggestions_need_two_venues(said):
     said("pairs", "suggest", env={"ARBSAGA_VENUES": "polymarket"}).is_one_clear_line("suggestions need two venues")
+
+
+@pytest.mark.parametrize("missing", ["--void", "--tie"])
+def test_how_both_resolve_a_void_and_a_draw_must_be_said(said, fed, missing):
+    at = fed.index(missing)
+    run = said("pairs", "approve", "fed-cut", *fed[:at], *fed[at + 2 :], "--relation", "identity", "--yes")
+    assert run.code == 2
+    assert f"Missing option '{missing}'" in run.err
 
 
 def test_a_mistake_in_the_file_is_one_line(said, tmp_path):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from arbsaga.domain.money import Usd, ceil_to
 from arbsaga.errors import Unavailable, UserError, VenueError
-from arbsaga.pairs import Disabled, MarketRef, Orientation, Relation
+from arbsaga.pairs import Disabled, MarketRef, Orientation, Pair, Relation
 from arbsaga.pairs.approving import Approval, approve
 from arbsaga.pairs.asking import Stated, ask, states
 from arbsaga.pairs.checking import when
@@ -27,7 +27,7 @@ from arbsaga.pairs.suggest import suggest as find
 from arbsaga.pairs.writing import change
 from arbsaga.venues.port import Question, Venue
 from workers import console
-from workers.commands.options import ConfigFile, DataDir, Json, read
+from workers.commands.options import ConfigFile, DataDir, Json, number, read
 from workers.console import show
 from workers.site import open_venues, pairs_file, venues_of
 
@@ -72,12 +72,12 @@ def approve_command(
     b: Annotated[str, _Market],
     relation: Annotated[Relation, typer.Option(help="What YES of a says about YES of b; see docs/pairs.md.")],
     by: Annotated[str, typer.Option(metavar="PERSON", help="Who has read both texts.")],
+    void: Annotated[str, typer.Option(metavar="TEXT", help="How both resolve a cancelled event; none: there is none.")],
+    tie: Annotated[str, typer.Option(metavar="TEXT", help="How both resolve a draw; none: there can be none.")],
     cap: Annotated[str | None, typer.Option(metavar="USD", help="At most so much in the pair at a time.")] = None,
     orientation: Annotated[
         Orientation | None, typer.Option(help="Overrules the test of the titles: same or opposite questions.")
     ] = None,
-    void: Annotated[str, typer.Option(metavar="TEXT", help="How both resolve a cancelled event.")] = "",
-    tie: Annotated[str, typer.Option(metavar="TEXT", help="How both resolve a draw.")] = "",
     notes: Annotated[str, typer.Option(metavar="TEXT", help="Whatever the next reader should know.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the typed word.")] = False,
     config_file: ConfigFile = None,
@@ -89,7 +89,8 @@ def approve_command(
     refs, file = (MarketRef.parse(a), MarketRef.parse(b)), pairs_file(config, folder)
     registry = load(file)
     cap_usd = config.pairs.cap if cap is None else _usd(cap)
-    approval = Approval(name, relation, by, Usd(cap_usd), orientation, void, tie, notes)
+    words = _said("--void", "a cancelled event", void), _said("--tie", "a draw", tie)
+    approval = Approval(name, relation, by, Usd(cap_usd), orientation, *words, notes)
 
     async def both(venues: Mapping[str, Venue]) -> tuple[Question, Question]:
         first, second = await asyncio.gather(*(ask(ref, venues) for ref in refs))
@@ -118,7 +119,8 @@ def list_command(config_file: ConfigFile = None, data_dir: DataDir = None, as_js
 def check_command(config_file: ConfigFile = None, data_dir: DataDir = None, as_json: Json = False) -> int:
     """Ask the venues whether every pair is still as it was approved; exit code 1 where one is disabled."""
     found = _stated(config_file, data_dir)
-    lines = [f"{one.pair.name}: {_reason(one) or 'live'}" for one in found] or ["There are no pairs."]
+    lines = [f"{one.pair.name}: {_reason(one) or 'live'} ({_rules(one.pair)})" for one in found]
+    lines = lines or ["There are no pairs."]
     show({"pairs": [_brief(one) for one in found]}, Text("\n".join(lines)), as_json=as_json)
     return console.FAILED if any(isinstance(one.state, Disabled) for one in found) else console.OK
 
@@ -160,11 +162,15 @@ def _require_typed(relation: Relation) -> None:
         raise UserError(f"not approved: {typed.strip()!r} is not {relation}")
 
 
+def _said(option: str, what: str, text: str) -> str:
+    """The person's words. Raises UserError for none: two texts that treat it differently are no pair."""
+    if not text.strip():
+        raise UserError(f"{option} is empty: say how both resolve {what}, or none where neither text can meet it")
+    return text.strip()
+
+
 def _usd(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise UserError(f"--cap {text!r} is not a number of USD") from None
+    amount = number(text, f"--cap {text!r} is not a number of USD")
     if not 0 <= amount <= 1_000_000:
         raise UserError(f"--cap {text} is not between 0 and 1000000 USD")
     return amount
@@ -186,6 +192,7 @@ def _side_by_side(a: Question, b: Question, caption: RenderableType) -> Renderab
 
 def _why(candidate: Candidate) -> RenderableType:
     command = f"arbsaga pairs approve NAME --a {candidate.a} --b {candidate.b} --relation {candidate.relation} --by YOU"
+    command += " --void HOW --tie HOW"
     lines = [f"score {candidate.score}: {', '.join(candidate.why)}", f"looks like {candidate.relation}"]
     return Text("\n".join([*lines, *(f"look at: {doubt}" for doubt in candidate.doubts), command, ""]))
 
@@ -226,7 +233,13 @@ def _brief(one: Stated) -> dict[str, Any]:
         "days": _days(one),
         "cap_usd": pair.cap_usd,
         "approved_by": pair.approved_by,
+        "void_rule": pair.void_rule,
+        "tie_rule": pair.tie_rule,
     }
+
+
+def _rules(pair: Pair) -> str:
+    return f"void: {pair.void_rule or 'not said'}; tie: {pair.tie_rule or 'not said'}"
 
 
 def _days(one: Stated) -> Decimal | None:
