@@ -155,6 +155,8 @@ def _ms(time: AwareDatetime) -> int:
 def _explain(detail: ErrorDetails, written: Mapping[str, Any]) -> str:
     """One line: which pair, which key, what is wrong, how to mend it."""
     loc = detail["loc"]
+    if len(loc) < 3 and detail["type"] in ("model_type", "dict_type"):
+        return f"{_name_of(loc, written)} is {detail['input']!r}: pairs are written as [[pair]] tables"
     if len(loc) < 2:
         wrong = "unknown key" if detail["type"] == "extra_forbidden" else "wrong value of"
         return f"{wrong} {loc[0]}: pairs are written as [[pair]] tables"
@@ -167,6 +169,8 @@ def _wrong(key: str, detail: ErrorDetails) -> str:
         "extra_forbidden": f"no such key {key}",
         "value_error": detail["msg"].removeprefix("Value error, "),
     }
+    if detail["type"] in ("model_type", "dict_type"):
+        return f"{key} is {detail['input']!r}: it is written as a [pair.{key}] table"
     if detail["type"] in known:
         return known[detail["type"]]
     if detail["type"] == "enum":

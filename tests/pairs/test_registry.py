@@ -255,3 +255,24 @@ def test_a_change_that_changes_nothing_leaves_the_file_alone(tmp_path):
     assert not file.exists()
     with pytest.raises(Unavailable, match="cannot be written"):
         change(tmp_path / "no" / "pairs.toml", lambda now: now.with_pair(PAIR))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("pair = [1, 2]", "pair number 1 is 1: pairs are written as [[pair]] tables"),
+        ('pair = "x"', "wrong value of pair: pairs are written as [[pair]] tables"),
+        ("[pair]", "wrong value of pair: pairs are written as [[pair]] tables"),
+        (entry().replace("[pair.a]", "[pair.c]") + "\n", "pair fed-cut: no such key c"),
+        (entry().split("[pair.a]")[0] + "a = 1\nb = 2\n", "pair fed-cut: a is 1: it is written as a [pair.a] table"),
+    ],
+)
+def test_what_is_no_table_is_said_in_plain_words(tmp_path, text, line):
+    """The library that reads it spoke of its models."""
+    file = tmp_path / "pairs.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert f"{file}: {line}" in str(caught.value).splitlines()
+    assert "_Pair" not in str(caught.value)
+    assert "_Market" not in str(caught.value)
