@@ -280,8 +280,11 @@ class Config(BaseSettings):
         )
 
     def book_ages(self) -> dict[str, int]:
-        """How old (ms) a book may be, by venue, where that differs from `scan.max_book_age_ms`."""
-        return {"kalshi": self.kalshi.max_book_age_ms} if "kalshi" in self.venues else {}
+        """How old (ms) a book may be, by venue, where that differs from `scan.max_book_age_ms`.
+
+        Also where `venues` does not name it: a data folder that was started before has its own.
+        """
+        return {"kalshi": self.kalshi.max_book_age_ms}
 
     def trade_patience(self) -> Patience:
         """The waiting times as a trade's plan carries them."""

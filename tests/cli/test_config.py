@@ -36,7 +36,7 @@ def test_defaults_are_those_of_the_trading_library() -> None:
     assert config.trade_patience() == Patience()
     assert config.undo_limits() == UndoLimits()
     assert dataclasses.replace(config.trading_gates(), budget=Gates().budget) == Gates()
-    assert config.scan_settings() == ScanSettings(gates=config.trading_gates())
+    assert config.scan_settings() == ScanSettings(gates=config.trading_gates(), max_age_ms_by_venue=config.book_ages())
     assert (config.mode, config.total) == ("paper", Decimal(100))
 
 

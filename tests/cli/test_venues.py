@@ -114,8 +114,11 @@ def test_kalshis_key_is_an_id_and_a_secret(tmp_path: Path, monkeypatch: pytest.M
     assert "another" not in repr(config)
 
 
-def test_books_of_kalshi_have_an_age_of_their_own_where_it_is_traded_on() -> None:
-    assert load().scan_settings() == ScanSettings(gates=load().trading_gates())
+def test_books_of_kalshi_have_an_age_of_their_own() -> None:
+    """A second `up` without --venues, on a folder that has both, once went by Polymarket's."""
+    ages = load().book_ages()
+    assert load().scan_settings() == ScanSettings(gates=load().trading_gates(), max_age_ms_by_venue=ages)
+    assert load(kalshi={"max_book_age_ms": 4_000}).book_ages() == {"kalshi": 4_000}
     config = both(kalshi={"max_book_age_ms": 4_000}, scan={"max_cross_skew_ms": 900})
     assert config.scan_settings().max_age_ms_by_venue == {"kalshi": 4_000}
     assert config.scan_settings().max_cross_skew_ms == 900
