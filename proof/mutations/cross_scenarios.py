@@ -15,7 +15,7 @@ from arbsaga.saga.story import arbitrage
 from proof.mutations.cross_stage import Across, CrossStage
 from proof.mutations.effects import WireEffects
 from proof.mutations.kalshi_side import ASKS, LAG, SHARD, TICKER, KalshiTerms
-from proof.mutations.scenario import REFUSED, UNDONE, Scenario
+from proof.mutations.scenario import NOT_SENT, REFUSED, UNDONE, Scenario
 from proof.mutations.stage import PATIENCE, SLOWNESS, UNDO, Stage, now_ms
 
 TWO = Across()
@@ -158,7 +158,7 @@ CROSS_SCENARIOS: tuple[Scenario, ...] = (
         "Kalshi's leg is lost on its way, and nobody says so",
         ("kalshi:lost,count=1",),
         after=_dear,
-        ends=UNDONE,
+        ends=NOT_SENT,
         patience=DENIED,
         across=TWO,
     ),
@@ -166,7 +166,7 @@ CROSS_SCENARIOS: tuple[Scenario, ...] = (
         "pair, late post",
         "Kalshi's leg arrives 2.5 s later, nobody hears of it",
         ("kalshi:late_post,seconds=2.5,count=1",),
-        ends=UNDONE,
+        ends=NOT_SENT,
         patience=DENIED,
         lingers_s=3,
         across=TWO,
@@ -191,7 +191,7 @@ CROSS_SCENARIOS: tuple[Scenario, ...] = (
         "Kalshi answers 200 without an order_id, and has taken nothing",
         ("kalshi:status,code=200,count=1",),
         after=_dear,
-        ends=UNDONE,
+        ends=NOT_SENT,
         patience=DENIED,
         across=TWO,
     ),
@@ -207,7 +207,7 @@ CROSS_SCENARIOS: tuple[Scenario, ...] = (
         "429 with a bare text: whether the engine saw the order is not known",
         ("kalshi:status,code=429,count=1",),
         after=_dear,
-        ends=UNDONE,
+        ends=NOT_SENT,
         patience=DENIED,
         across=TWO,
     ),

@@ -66,7 +66,7 @@ def cancel_is_not_looked_after() -> list[Patch]:
 
 def stale_book_is_taken() -> list[Patch]:
     """Nobody asks how old a book is."""
-    return [(depth, "trouble", lambda *_: None)]
+    return [(depth, "trouble", lambda *_, **__: None)]
 
 
 def duplicate_is_refused() -> list[Patch]:
