@@ -26,6 +26,13 @@ def judged_apart(data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(CHECK_TRUTH), *argv], capture_output=True, text=True, check=False)
 
 
+def test_it_trades_on_kalshi_alone(up: Callable[..., Running]) -> None:
+    """Nothing there was ever mispriced: the run waited for its first trade for ever."""
+    answer = up("--venues", "kalshi", "--trades", "3", "--seed", "7", "--json").result()
+    promise_held(answer)
+    assert answer["trades"] >= 3
+
+
 def test_it_trades_between_two_venues_and_both_records_agree(up: Callable[..., Running], tmp_path: Path) -> None:
     running = up("--venues", "polymarket,kalshi", "--trades", "4", "--seed", "7", "--json")
     running.until(running.saw("trader is ready"))

@@ -72,7 +72,7 @@ def exchange(
             folder.path,
             port=port,
             seed=seed,
-            world=kalshi_world.WorldSettings(paired=paired),
+            world=_kalshi_world(paired),
             faults=faults,
             deposits=dict(map(_member_deposit, deposit or ())),
             truth=folder.truth_kalshi.name,
@@ -95,6 +95,12 @@ def exchange(
 def _world(paired: PairedSettings | None) -> WorldSettings:
     """Beside paired questions fewer events of its own, so that a short run trades between the venues too."""
     return WorldSettings() if paired is None else WorldSettings(neg_risk_events=3, binary_events=1, paired=paired)
+
+
+def _kalshi_world(paired: PairedSettings | None) -> kalshi_world.WorldSettings:
+    """Alone, it misprices events of its own; beside another venue, trades are between the two."""
+    own = kalshi_world.Mispricing() if paired is None else None
+    return kalshi_world.WorldSettings(paired=paired, mispricing=own)
 
 
 def _deposit(text: str) -> tuple[str, Decimal]:

@@ -58,12 +58,24 @@ KINDS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Mispricing:
+    """How exclusive events are mispriced: the pause between two (ms), how long one stays (ms), and by how much their
+    YES bids sum to more than their fair prices (USD before fees): NO of all k markets pays k - 1 or more."""
+
+    every_ms: tuple[int, int] = (2_500, 5_000)
+    life_ms: tuple[int, int] = (1_500, 4_000)
+    edge: tuple[Decimal, Decimal] = (Decimal("0.10"), Decimal("0.14"))
+
+
+@dataclass(frozen=True, slots=True)
 class WorldSettings:
-    """`kinds` are the events that are opened, once. `paired`: the questions that another venue lists too, or None."""
+    """`kinds` are the events that are opened, once. `paired`: the questions that another venue lists too, or None.
+    `mispricing` None: never by itself, only when planted."""
 
     seed: int = 0
     kinds: tuple[Kind, ...] = KINDS
     paired: PairedSettings | None = None
+    mispricing: Mispricing | None = None
 
 
 class World:
@@ -75,6 +87,8 @@ class World:
         self._fair: dict[str, list[int]] = {}
         self._books: dict[str, HouseBook] = {}
         self._planted: dict[str, tuple[int, int]] = {}
+        self._chance = random.Random(f"kalshi mispricing {settings.seed}")
+        self._due_ms = 0
         self._paired: PairedWorld | None = None
         if settings.paired is not None:
             self._paired = PairedWorld(engine, settings.paired)
@@ -107,6 +121,7 @@ class World:
             for fair in self._fair.values():
                 if self._rng.random() < _DRIFT:
                     drift(self._rng, fair)
+            self._misprice_by_chance(self._next_ms)
             self._quote()
             self._next_ms += TICK_MS
 
@@ -130,6 +145,22 @@ class World:
         A market's bid is `edge` over its fair price (its ask under it, where negative). An event's YES bids sum to
         `edge` over what its fair prices sum to. Raises UnknownThing, or ValueError beyond 0.02..0.98.
         """
+        self._misprice(target, edge, self._clock() + PLANT_MS)
+        self._quote()
+
+    def _misprice_by_chance(self, now_ms: int) -> None:
+        """An exclusive event now and then; all that is drawn is drawn by a generator of its own."""
+        plan = self._settings.mispricing
+        exclusive = [kind.event for kind in self._settings.kinds if len(kind.outcomes) > 1]
+        if plan is None or now_ms < self._due_ms or not exclusive:
+            return
+        if self._due_ms:
+            low, high = (int(bound * 1000) for bound in plan.edge)
+            edge = Decimal(self._chance.randint(low, high)) / 1000
+            self._misprice(self._chance.choice(exclusive), edge, now_ms + self._chance.randint(*plan.life_ms))
+        self._due_ms = now_ms + self._chance.randint(*plan.every_ms)
+
+    def _misprice(self, target: str, edge: Decimal, until_ms: int) -> None:
         kinds = {kind.event: tickers_of(kind) for kind in self._settings.kinds}
         tickers = kinds.get(target, [target])
         if not all(ticker in self._books for ticker in tickers):
@@ -140,9 +171,7 @@ class World:
         for ticker in tickers:
             if not 2 * STEP <= self._fair_of(ticker) + shift <= ONE - 2 * STEP:
                 raise ValueError(f"an edge of {edge} is more than the prices of {ticker} can give")
-        until = self._clock() + PLANT_MS
-        self._planted |= dict.fromkeys(tickers, (shift, until))
-        self._quote()
+        self._planted |= dict.fromkeys(tickers, (shift, until_ms))
 
     def _quote(self) -> None:
         now_ms = self._clock()

@@ -15,7 +15,7 @@ from arbsaga.exchange.kalshi.engine import Engine
 from arbsaga.exchange.kalshi.model import NewOrder
 from arbsaga.exchange.kalshi.server import KalshiSettings, run
 from arbsaga.exchange.kalshi.settings import EngineSettings
-from arbsaga.exchange.kalshi.world import KINDS, PLANT_MS, TICK_MS, World, WorldSettings
+from arbsaga.exchange.kalshi.world import KINDS, PLANT_MS, TICK_MS, Mispricing, World, WorldSettings, tickers_of
 
 from .running import API, Exchange
 from .signer import ed25519_key
@@ -141,10 +141,10 @@ def stage(tmp_path):
     """(engine, clock, start): start gives a world of this seed that has begun."""
     clock, engines = Clock(), []
 
-    def start(seed=1):
+    def start(seed=1, mispricing=None):
         clock.now = Clock.now
         engines.append(Engine.recover(tmp_path / f"{len(engines)}.jsonl", clock, EngineSettings()))
-        world = World(engines[-1], clock, WorldSettings(seed))
+        world = World(engines[-1], clock, WorldSettings(seed, mispricing=mispricing))
         world.start()
         return engines[-1], world
 
@@ -209,6 +209,28 @@ def test_a_planted_event(stage):
     clock.now += PLANT_MS + TICK_MS
     world.step()
     assert total() < 1_000_000
+
+
+def mispriced(clock, engine, world):
+    """The events whose YES bids sum to over $1, at each tick of 20 s."""
+    exclusive = [kind for kind in KINDS if len(kind.outcomes) > 1]
+    seen = []
+    for _ in range(20_000 // TICK_MS):
+        clock.now += TICK_MS
+        world.step()
+        bids = {kind.event: sum(engine.book(one).bids[-1][0] for one in tickers_of(kind)) for kind in exclusive}
+        seen.append({event for event, total in bids.items() if total > 1_050_000})
+    return seen
+
+
+def test_exclusive_events_are_mispriced_by_chance_and_by_the_seed(stage):
+    """Alone, the venue gave no trade at all: NO of every market of an event must come to less than it pays."""
+    clock, start = stage
+    first, again, other = (mispriced(clock, *start(seed, Mispricing())) for seed in (7, 7, 8))
+    assert first == again != other
+    assert any(first)
+    assert not all(first)
+    assert not any(mispriced(clock, *start(7)))
 
 
 def test_a_planted_market(stage):
