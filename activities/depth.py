@@ -77,7 +77,7 @@ class DepthCheck:
     def _by_the_ledger(self, plan: TradePlan) -> str:
         if halted := self.ledger.halted():
             return f"trading is halted: {halted}"
-        return closing(plan, self.ledger)
+        return closing(plan, self.ledger) or self.ledger.capped(plan)
 
     async def _by_the_venue(self, plan: TradePlan) -> str:
         try:

@@ -193,7 +193,11 @@ class TradingActivities:
         intents = [(terms, self._venue.order_id(terms)) for terms in orders]
         try:
             fresh = self._ledger.intend(
-                intents, account=funded.account, workflow_id=workflow_id, lease_id=funded.lease_id
+                intents,
+                account=funded.account,
+                workflow_id=workflow_id,
+                lease_id=funded.lease_id,
+                cap=funded.cap,
             )
         except Opposed as opposed:
             return str(opposed)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from activities.heartbeat import BEAT_PART
 from arbsaga.detect import FillRates, Opportunity, less_certain_first
 from arbsaga.domain.capital import affordable, most_spent
+from arbsaga.domain.money import Usd
 from arbsaga.domain.pricing import Quote
 from arbsaga.saga.messages import Patience, PlannedLeg, TradePlan, UndoLimits
 from workers.desk_client import Taken
@@ -42,10 +43,12 @@ def plan_trade(
     patience: Patience,
     undo: UndoLimits,
     rates: FillRates | None = None,
+    cap: Usd | None = None,
 ) -> TradePlan:
     """The plan of a new trade: what of the opportunity can be afforded, with the capital taken for it.
 
     With `rates` the leg that is less certain to fill goes first (setting `less-certain-first`); else all at once.
+    `cap` is the pair's, where the basket is one's.
     """
     return TradePlan(
         trade_id=new_trade_id(opportunity.decided_ms),
@@ -65,4 +68,5 @@ def plan_trade(
         patience=patience,
         undo=undo,
         first=less_certain_first(quote, rates) if rates is not None else (),
+        cap=cap,
     )

@@ -117,6 +117,7 @@ class Trader:
             patience=replace(self.config.trade_patience(), beat=beat_ms(len(self.in_flight))),
             undo=self.config.undo_limits(),
             rates=self.rates if self.config.entry.order == "less-certain-first" else None,
+            cap=self.pairing.cap(quote.basket.event),
         )
         self.in_flight[key] = plan.trade_id
         self.budget.started(plan.trade_id)

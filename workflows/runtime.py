@@ -222,7 +222,7 @@ class TemporalEffects:
         try:
             seen = await workflow.execute_activity(
                 activity,
-                FundedOrders(self._plan.account, self._plan.lease_id, ask),
+                FundedOrders(self._plan.account, self._plan.lease_id, ask, self._plan.cap),
                 result_type=Seen,
                 start_to_close_timeout=patience + POST_SLACK,
                 heartbeat_timeout=HEARTBEAT,

@@ -19,11 +19,11 @@ from arbsaga.domain.instruments import Instrument, Side
 from arbsaga.domain.money import ZERO, Size, Usd
 from arbsaga.domain.orders import FillStatus, OrderState, OrderTerms, Purpose
 from arbsaga.errors import Opposed
-from arbsaga.ledger import booking, database, models, netting, postings, reading
+from arbsaga.ledger import booking, caps, database, models, netting, postings, reading
 from arbsaga.ledger.database import Durability, explained
 from arbsaga.ledger.rows import TERMS, Intent, TradeRow, TradeStory
 from arbsaga.notify.alert_log import read_alerts
-from arbsaga.saga.messages import ENDS, TradeRecord
+from arbsaga.saga.messages import ENDS, TradePlan, TradeRecord
 
 _HALT, _CHECKED = "halt", "checked"
 _INTEND_INSERT = insert(models.orders)
@@ -81,13 +81,20 @@ class Ledger:
     # -- orders ------------------------------------------------------------------------------------------------
 
     def intend(
-        self, orders: Sequence[tuple[OrderTerms, str]], *, account: str, workflow_id: str, lease_id: str
+        self,
+        orders: Sequence[tuple[OrderTerms, str]],
+        *,
+        account: str,
+        workflow_id: str,
+        lease_id: str,
+        cap: Usd | None = None,
     ) -> tuple[bool, ...]:
         """Write orders down before they are sent: the send-once fence, on the disk when this returns.
 
         True: fresh, may be sent. False: this (trade, leg, attempt) was intended before, by whatever process: it
         must never be posted again. All or none are written. Raises Opposed, and none is written, where all are fresh
-        and one of them is an entry that would close what others count on (see `opposed`).
+        and one of them is an entry that would close what others count on (see `opposed`), or all of them would take
+        their pair over `cap` USD (see `capped`).
         """
         with self._writing() as connection:
             fresh = tuple(
@@ -96,6 +103,7 @@ class Ledger:
             )
             if all(fresh):  # what was sent before must be looked up, whatever there is beside it by now
                 _check_opposed(connection, account, [terms for terms, _ in orders])
+                _check_cap(connection, account, workflow_id, [terms for terms, _ in orders], cap)
             return fresh
 
     def opposed(self, account: str, trade_id: str, buys: Sequence[Instrument]) -> str:
@@ -106,6 +114,15 @@ class Ledger:
         with self._reading() as connection:
             each = (netting.against(connection, account, trade_id, one) for one in buys if one.rules.nets)
             return next((why for why in each if why), "")
+
+    def capped(self, plan: TradePlan) -> str:
+        """Why the plan would take its pair over the plan's cap, or empty: by what all processes have in it."""
+        if plan.cap is None:
+            return ""
+        legs = [leg.instrument for leg in plan.basket.legs]
+        with self._reading() as connection:
+            key = plan.basket.key
+            return caps.exceeded(connection, plan.account, plan.trade_id, key, legs, plan.reserved, plan.cap)
 
     def intent(self, trade_id: str, leg: int, attempt: int) -> Intent | None:
         """The terms and the order id as they were first written."""
@@ -321,6 +338,19 @@ def _check_opposed(connection: Connection, account: str, orders: Sequence[OrderT
         enters = terms.purpose is Purpose.ENTER and terms.side is Side.BUY and terms.instrument.rules.nets
         if enters and (why := netting.against(connection, account, terms.trade_id, terms.instrument)):
             raise Opposed(why)
+
+
+def _check_cap(
+    connection: Connection, account: str, workflow_id: str, orders: Sequence[OrderTerms], cap: Usd | None
+) -> None:
+    """Raise Opposed for entries that take their pair over its cap. Undoing is never stopped."""
+    entries = [terms for terms in orders if terms.purpose is Purpose.ENTER]
+    if cap is None or not entries:
+        return
+    trade_id, legs = entries[0].trade_id, [terms.instrument for terms in entries]
+    key, wanted = workflow_id.removeprefix("basket/"), caps.entries_cost(connection, [trade_id])
+    if why := caps.exceeded(connection, account, trade_id, key, legs, wanted, cap):
+        raise Opposed(why)
 
 
 def _intent_row(terms: OrderTerms, order_id: str, account: str, workflow_id: str, lease_id: str) -> dict[str, object]:

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
+from arbsaga.domain.money import Usd
 from arbsaga.saga.messages import DepthReport, PlaceLegs
 
 
 @dataclass(frozen=True, slots=True)
 class FundedOrders:
-    """Orders of `account`, paid for out of `lease_id`."""
+    """Orders of `account`, paid for out of `lease_id`. `cap`: USD that all trades of their pair may have out."""
 
     account: str
     lease_id: str
     ask: PlaceLegs
+    cap: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True)

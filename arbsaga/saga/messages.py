@@ -91,6 +91,7 @@ class TradePlan:
     monotonic clock (only ever compared with the exchange's, for latency). `reserved` is the capital
     taken from the lease `lease_id`, whose expiry no order may outlive. `first` names the legs (their positions)
     that are entered first: the others follow once those have ended, sized to what filled. Empty: all at once.
+    `cap` bounds what all trades of the basket's pair may have out, in USD; None where it is no pair's.
     """
 
     trade_id: str
@@ -110,6 +111,7 @@ class TradePlan:
     patience: Patience = Patience()
     undo: UndoLimits = UndoLimits()
     first: tuple[int, ...] = ()
+    cap: Usd | None = None
 
     def __post_init__(self) -> None:
         assert len(self.legs) == len(self.basket.legs), "one planned leg for each leg of the basket"

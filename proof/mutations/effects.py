@@ -91,7 +91,8 @@ class WireEffects:
 
     async def _post(self, activity: Callable[..., Any], ask: PlaceLegs) -> Seen:
         try:
-            seen: Seen = await self._run(activity, FundedOrders(self._plan.account, self._plan.lease_id, ask))
+            plan = self._plan
+            seen: Seen = await self._run(activity, FundedOrders(plan.account, plan.lease_id, ask, plan.cap))
         except Exception as error:  # noqa: BLE001 - whatever it is, the orders may exist now
             views = tuple(OrderView(terms, "", OrderState.UNKNOWN, evidence=(f"{error!r}",)) for terms in ask.orders)
             return Seen(ask.trade_id, views, now_ms())

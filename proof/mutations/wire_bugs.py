@@ -111,7 +111,7 @@ def every_attempt_is_fresh() -> list[Patch]:
     """The ledger does not say that an attempt was sent before."""
     right = Ledger.intend
 
-    def intend(self: Ledger, wanted: Sequence[tuple[OrderTerms, str]], **names: str) -> tuple[bool, ...]:
+    def intend(self: Ledger, wanted: Sequence[tuple[OrderTerms, str]], **names: Any) -> tuple[bool, ...]:  # noqa: ANN401
         right(self, wanted, **names)
         return tuple(True for _ in wanted)
 

@@ -54,8 +54,9 @@ class Weather:
     What a post meets. `refuse`: a proved refusal. `busy`: 425, 429, 500 or 503, the 500 with the order taken or not.
     `restart`: the engine goes down (425 to all) for a while, and is post-only for two minutes after. `dead`: one of the
     trade's venues answers nothing for minutes, whatever it is asked. `paused`: one refuses every order for minutes, but
-    shows its books and takes cancels. `drop`: taken, the answer lost. `repeated`: the network brings the bytes twice, and the answer is "Duplicated". `lost`: never
-    delivered, the answer lost. `late`: delivered up to `late_ms` after it was sent, the answer lost. `zombie`: the
+    shows its books and takes cancels. `drop`: taken, the answer lost. `repeated`: the network brings the bytes twice,
+    and the answer is "Duplicated". `lost`: never delivered, the answer lost. `late`: delivered up to `late_ms` after it
+    was sent, the answer lost. `zombie`: the
     worker is paused before it sends, and goes on when it wakes up, declared dead or not.
 
     What settlement meets. `ghost`: a match that FAILS later; `retry`: one that is resubmitted first; `settle_ms`: how
