@@ -97,8 +97,10 @@ class Pairing:
 
     def cap(self, event: str) -> Usd | None:
         """USD that all trades of this event's pair may have out; None for an event that is no pair's."""
-        pair = self._pairs.get(event.removeprefix("pairs/")) if event.startswith("pairs/") else None
-        return pair.cap_usd if pair is not None else None
+        if not event.startswith("pairs/"):
+            return None
+        pair = self._pairs.get(event.removeprefix("pairs/"))
+        return pair.cap_usd if pair is not None else NO_USD
 
     def left(self, event: str) -> Usd | None:
         """USD that may still go into the pair of this event; None for an event that is no pair's."""

@@ -164,8 +164,9 @@ async def test_what_trades_hold_counts_off_the_cap_until_it_is_paid_out(rig: Rig
 
 async def test_a_pair_that_was_taken_out_of_the_file_has_nothing_left(rig: Rig) -> None:
     await rig.pairing.check()
-    assert rig.pairing.left("pairs/gone") == 0
-    assert rig.pairing.left("race") is None
+    assert rig.pairing.left("pairs/gone") == rig.pairing.cap("pairs/gone") == 0
+    assert rig.pairing.left("race") is rig.pairing.cap("race") is None
+    assert rig.pairing.cap("pairs/treaty") == 20
 
 
 def test_holdings_are_known_again_after_a_restart(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from workers.desk_client import Taken
 from workers.planning import affordable, beat_ms, most_spent, new_trade_id, plan_trade
 
 GATES = Gates(budget=Usd(Decimal(20)))
+D25 = Decimal(25)
 BASKET = yes_of_all("race", "Who wins?", [instrument("0"), instrument("1")])
 
 
@@ -66,11 +67,11 @@ def test_the_plan_carries_the_decision_and_its_capital() -> None:
     quote = quoted(books(("0.40", "20")))
     opportunity = Opportunity(quote, (BookRef("yes0", 1, NOW), BookRef("yes1", 1, NOW)), NOW, 77)
     taken = Taken("lease-7", NOW + 9_000, most_spent(quote))
-    plan = plan_trade(opportunity, quote, taken, account="main", patience=Patience(), undo=UndoLimits())
+    plan = plan_trade(opportunity, quote, taken, account="main", patience=Patience(), undo=UndoLimits(), cap=Usd(D25))
     assert (plan.lease_id, plan.lease_expires_ms, plan.reserved) == ("lease-7", NOW + 9_000, taken.amount)
     assert (plan.decided_ms, plan.decided_ns, plan.books) == (NOW, 77, opportunity.books)
     assert [(leg.size, leg.limit) for leg in plan.legs] == [(quote.size, Decimal("0.40"))] * 2
-    assert plan.edge == quote.edge
+    assert (plan.edge, plan.cap) == (quote.edge, D25)
 
 
 def test_beats_of_many_trades_leave_the_servers_disk_room() -> None:
