@@ -150,10 +150,10 @@ async def test_no_intent_is_written_before_the_history_shows_it(rig: Rig, monkey
         sent = (one for history in histories for one in history.sent)
         return {order_key(one.terms) for one in sent if one.workflow_id == workflow_id}
 
-    def checking(orders, *, account, workflow_id, lease_id):
+    def checking(orders, *, workflow_id, **others):
         known = asyncio.run_coroutine_threadsafe(shown(workflow_id), loop).result(20)
         checked.extend(order_key(terms) in known for terms, _ in orders)
-        return write(orders, account=account, workflow_id=workflow_id, lease_id=lease_id)
+        return write(orders, workflow_id=workflow_id, **others)
 
     plan = make_plan()
     rig.venue.next(plan.basket.legs[1].instrument, *[Behaviour(refuse="no liquidity")] * 2)

@@ -222,9 +222,9 @@ def test_i6_a_way_out_that_raises_the_worst_case_is_found(monkeypatch: pytest.Mo
     space = replace(CALM, legs=3, size=10, limit="0.30", part="0.5", fills=2, posts=(Post.RESTS, Post.FILLS))
     space = replace(space, markets=(Depth.ALL, Depth.THIN), exits=(Post.FILLS,))
     monkeypatch.setattr(undo, "_helps", lambda trade, way: bool(way.moves))
-    real = undo._complete
-    monkeypatch.setattr(undo, "_complete", lambda index, *rest: real(index, *rest) if index == 1 else [])
-    monkeypatch.setattr(undo, "_reduce", lambda *_: [])
+    real = undo._completions
+    monkeypatch.setattr(undo, "_completions", lambda index, *rest: real(index, *rest) if index == 1 else [])
+    monkeypatch.setattr(undo, "_reductions", lambda *_: [])
     assert "I6: the orders take the worst case from" in broken(space)
 
 
