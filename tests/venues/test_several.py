@@ -14,13 +14,8 @@ from arbsaga.domain.money import Price, Size, Usd
 from arbsaga.domain.orders import OrderState, OrderTerms, OrderView, Purpose, TimeInForce
 from arbsaga.errors import SecretError, Unavailable, UnknownThing, VenueError
 from arbsaga.venues import several
-from arbsaga.venues.polymarket.settings import PolymarketSettings
-from arbsaga.venues.polymarket.venue import PolymarketVenue
-from arbsaga.venues.port import EventListing, Funds, Venue
-from arbsaga.venues.several import Several, concerned, market_of, venue_of
-
-from .make import KEY
-from .make import terms as signed_terms
+from arbsaga.venues.port import EventListing, Funds
+from arbsaga.venues.several import Several, concerned
 
 D = Decimal
 RULES = MarketRules(tick=D("0.01"))
@@ -169,21 +164,9 @@ def view(of: Instrument, leg: int = 0) -> OrderView:
     return OrderView(terms(of, leg), f"id-{leg}", OrderState.LIVE)
 
 
-def test_a_token_says_its_venue() -> None:
-    assert venue_of("1234567890") == "polymarket"
-    assert venue_of("kalshi:KXFED-26DEC:NO") == "kalshi"
-    assert (market_of("kalshi:KXFED-26DEC:NO"), market_of("1234567890")) == ("KXFED-26DEC", "")
-
-
 def test_it_is_named_after_its_parts(both: Several) -> None:
     assert both.name == "polymarket+kalshi"
     assert list(both.parts) == ["polymarket", "kalshi"]
-
-
-def test_every_method_of_the_port_is_its_own() -> None:
-    """What it would inherit from the protocol answers None and asks nobody."""
-    wanted = {name for name, thing in vars(Venue).items() if callable(thing) and not name.startswith("_")}
-    assert wanted <= set(vars(Several))
 
 
 async def test_orders_go_to_their_own_venues_at_once_and_are_answered_in_order(
@@ -500,14 +483,4 @@ async def test_every_connection_is_released_whatever_one_of_them_says(both: Seve
         await both.close()
     assert kalshi.asked == ["close"]
     poly.down = False
-    await both.close()
-
-
-async def test_a_real_venue_is_one_of_its_parts(kalshi: Fake) -> None:
-    """The order id of the official signer, through both."""
-    poly = PolymarketVenue(PolymarketSettings(private_key=KEY))
-    both = Several({"polymarket": poly, "kalshi": kalshi})
-    order = signed_terms()
-    assert both.order_id(order) == poly.order_id(order)
-    assert both.order_id(order).startswith("0x")
     await both.close()
