@@ -235,7 +235,7 @@ PEERS: dict[str, Bug] = {
         "a crash between loses the fills of the first",
         "DarriEy/Auramaur@2bb1ae9 place_legs",
         (
-            RECOVERY + "test_a_worker_that_dies_after_sending_is_replaced_within_three_seconds",
+            RECOVERY + "test_a_worker_that_dies_after_sending_is_replaced_once_it_is_silent",
             WIRE + "test_the_order_row_is_written_before_the_post",
         ),
     ),

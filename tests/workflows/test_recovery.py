@@ -39,7 +39,7 @@ async def dying_worker(rig: Rig, monkeypatch: pytest.MonkeyPatch, release: async
             release.set()
 
 
-async def test_a_worker_that_dies_after_sending_is_replaced_within_three_seconds(
+async def test_a_worker_that_dies_after_sending_is_replaced_once_it_is_silent(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The orders reached the venue, the answer is lost: another worker finds them, nothing is sent again."""
@@ -58,7 +58,7 @@ async def test_a_worker_that_dies_after_sending_is_replaced_within_three_seconds
             record = await handle.result()
             release.set()
     assert record.phase is Phase.COMMITTED
-    assert took < 3.5, "two seconds of heartbeat, then on"
+    assert took < 8, "two seconds of silence, then on; without heartbeats it is the limit of the step"
     assert any("no answer" in line for view in record.orders for line in view.evidence)
     assert len(rig.venue.posts) == 2
     assert_sent_once(rig)
