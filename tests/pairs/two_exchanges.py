@@ -106,11 +106,18 @@ class TwoExchanges:
     def close(self):
         for runner in self._runners:
             self._do(runner.cleanup())
+        self._do(_let_go())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
         self.polymarket.close()
         self.kalshi.close()
+
+
+async def _let_go():
+    """A transport is closed some turns of the loop after it was told to; a loop that stops before leaves it open."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def _serve(app):

@@ -151,8 +151,9 @@ async def test_an_order_that_only_the_ledger_knows_is_undone_before_the_end(rig:
         )
         order_id = rig.venue.order_id(terms)
         rig.ledger.intend([(terms, order_id)], account=plan.account, workflow_id=handle.id, lease_id="")
+        rig.venue.settle_ms = 4_000  # this sale is still on its way to the chain when it is found
         rig.venue._arrive(order_id, terms, Behaviour())
-        record = await asyncio.wait_for(handle.result(), 20)
+        record = await asyncio.wait_for(handle.result(), 25)
     assert {view.terms.purpose for view in record.orders} == {Purpose.ENTER, Purpose.EXIT}
     assert held(rig, plan) == [5, 5]
     assert rig.ledger.trade(plan.trade_id).row.phase is record.phase is Phase.COMMITTED
