@@ -15,7 +15,8 @@ _WITHOUT = (Phase.REFUSED, Phase.FLAT)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One trade's: reserved or spent, whichever is more for its pair; planned or spent for its pockets."""
+    """One trade's. For its pair what it reserved, spent, or will be paid, whichever is most: as the ledger counts what
+    is held (`arbsaga/ledger/caps.py`), or it would refuse what is offered. Planned or spent for its pockets."""
 
     event: str
     usd: Usd
@@ -37,7 +38,7 @@ class Holdings:
             legs = [leg.instrument for leg in row.plan.basket.legs]
             if row.phase not in ENDS or any(one.token in positions or one.complement in positions for one in legs):
                 spent = [result.spent for result in row.legs] if any(result.held for result in row.legs) else None
-                self.trades[row.trade_id] = _held(row.plan, row.spent, spent)
+                self.trades[row.trade_id] = _held(row.plan, max(row.spent, row.payout), spent)
 
     def heard(self, record: TradeRecord) -> bool:
         """A trade entered a phase; whether anything changed."""
@@ -45,8 +46,10 @@ class Holdings:
             return self.paid_out(record.plan.trade_id)
         if record.phase is Phase.VALIDATING:
             return False
-        spent = [result.spent for result in record.legs] if record.phase in ENDS else None
-        self.trades[record.plan.trade_id] = _held(record.plan, record.spent, spent)
+        ended = record.phase in ENDS
+        spent = [result.spent for result in record.legs] if ended else None
+        out = max(record.spent, record.payout) if ended else record.spent
+        self.trades[record.plan.trade_id] = _held(record.plan, out, spent)
         return True
 
     def paid_out(self, trade_id: str) -> bool:
@@ -66,7 +69,7 @@ class Holdings:
         return dict(sorted(sums.items()))
 
 
-def _held(plan: TradePlan, spent: Usd, of_legs: list[Usd] | None) -> Held:
+def _held(plan: TradePlan, out: Usd, of_legs: list[Usd] | None) -> Held:
     instruments = [leg.instrument for leg in plan.basket.legs]
     amounts = of_legs or [Usd(planned.size * planned.limit) for planned in plan.legs]
-    return Held(plan.basket.event, max(plan.reserved, spent), by_pocket(zip(instruments, amounts, strict=True)))
+    return Held(plan.basket.event, max(plan.reserved, out), by_pocket(zip(instruments, amounts, strict=True)))
