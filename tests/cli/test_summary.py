@@ -148,10 +148,12 @@ async def test_an_exchange_that_was_restarted_is_paused_again() -> None:
 
 
 async def test_settlement_that_takes_too_long_is_left_to_the_verdict() -> None:
-    runner, url, _ = await serving([(200, {"pending_trades": [1], "accounts": [], "paused": True})])
+    """It is asked again and again until the time is over, and nothing is raised then."""
+    runner, url, asked = await serving([(200, {"pending_trades": [1], "accounts": [], "paused": True})])
     async with ExchangeAdmin(url) as admin:
         await admin.settle(0.3)
     await runner.cleanup()
+    assert asked.count("GET /admin/state") > 1
 
 
 async def test_an_exchange_that_refuses_or_is_gone_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
